@@ -1,0 +1,23 @@
+/*
+ * Borrowed reads from a tree by a dotted path, "status.conditions.0.type";
+ * a segment of digits indexes an array. Keys with dots in them are read step by step
+ * with json_object_get. Every function takes NULL for root and then answers "absent".
+ */
+#ifndef DOC_PATH_H
+#define DOC_PATH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Borrowed; NULL when absent. */
+json_t *doc_get(const json_t *root, const char *path);
+/* Borrowed; NULL when absent or not a string. */
+const char *doc_str(const json_t *root, const char *path);
+const char *doc_str_or(const json_t *root, const char *path, const char *fallback);
+int64_t doc_int_or(const json_t *root, const char *path, int64_t fallback);
+bool doc_bool_or(const json_t *root, const char *path, bool fallback);
+/* Sets by path, making objects on the way (arrays must exist); steals value. */
+void doc_set_new(json_t *root, const char *path, json_t *value);
+
+#endif
