@@ -168,8 +168,8 @@ static int parse_head(struct http_conn *conn)
 /* The size line of the next chunk; same results as parse_head. */
 static int parse_chunk_size(struct http_conn *conn)
 {
-	const char *start = buf_str(&conn->in);
-	const char *eol = conn->in.len ? memmem(start, conn->in.len, "\r\n", 2) : NULL;
+	const char *start = conn->in.data;
+	const char *eol = start ? memmem(start, conn->in.len, "\r\n", 2) : NULL;
 	char *end;
 	unsigned long long size;
 
