@@ -1,0 +1,108 @@
+#include "compiler/compile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "compiler/freeze.h"
+#include "compiler/graph.h"
+#include "compiler/mapping.h"
+#include "compiler/model.h"
+#include "compiler/validate.h"
+
+/* The least that one field of one schema takes in the text: "a":{"type":"bool"}, */
+#define FIELD_TEXT_MIN 20
+
+/* Schemas add up along the steps; stops where the text could not be kept anyway. */
+static void walk(struct compiler *m)
+{
+	size_t fields = 0;
+
+	for (int i = 0; i < m->order_len; i++) {
+		struct step_model *s = &m->steps[m->order[i]];
+
+		model_at_step(m, s);
+		mapping_walk(m, s);
+		fields += json_object_size(s->schema) + json_object_size(s->op_consumes);
+		if (fields * FIELD_TEXT_MIN <= COMPILE_MAX_TEXT)
+			continue;
+		check_error(&m->c, "SpecTooLarge",
+			"the steps up to this one have %zu dataset fields in their schemas, too "
+			"many "
+			"for the %zu KiB that can be kept: produce fewer, or split the pipeline",
+			fields, COMPILE_MAX_TEXT >> 10);
+		return;
+	}
+}
+
+static int count_unresolved(const struct compiler *m)
+{
+	const char *policy = json_string_value(check_get(m->in->spec, "imageDigestPolicy"));
+	auto_map seen = MAP_INIT;
+	int n = 0;
+
+	if (policy && strcmp(policy, "Ignore") == 0)
+		return 0;
+	for (int i = 0; i < m->steps_len; i++) {
+		const struct step_model *s = &m->steps[i];
+		const char *image =
+			s->component ? model_string(s->component->normal, "image") : NULL;
+
+		if (!image || strchr(image, '@') || map_has(&seen, image))
+			continue;
+		map_set(&seen, image, (void *)image);
+		n++;
+	}
+	return n;
+}
+
+int compile_pipeline(const struct compile_input *input, struct compile_output *ret_output)
+{
+	struct compiler m = {.in = input, .empty = json_object()};
+
+	*ret_output = (struct compile_output){0};
+	check_init(&m.c, &ret_output->diags, "spec");
+	m.c.features = input->features;
+	m.c.backend = input->backend ? input->backend : "kubernetes";
+	validate_spec(&m);
+	graph_link(&m);
+	graph_sort(&m);
+	walk(&m);
+	validate_mounts(&m);
+	ret_output->steps = m.steps_len;
+	ret_output->unresolved_images = count_unresolved(&m);
+	if (!diag_errors(&ret_output->diags) && !diag_waits(&ret_output->diags))
+		freeze(&m, ret_output);
+	diag_sort(&ret_output->diags);
+	model_clear(&m);
+	return ret_output->frozen ? 0 : 1;
+}
+
+void compile_output_clear(struct compile_output *output)
+{
+	json_decref(output->frozen);
+	free(output->text);
+	diag_list_clear(&output->diags);
+	*output = (struct compile_output){0};
+}
+
+void compile_component_refs(const json_t *spec, struct strvec *ret_names)
+{
+	auto_strvec names = STRVEC_INIT;
+	json_t *step;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "steps"), i, step) {
+		const json_t *component = json_object_get(step, "component");
+		const char *name = model_string(json_object_get(component, "ref"), "name");
+
+		if (name && *name)
+			strvec_add(&names, name);
+	}
+	strvec_sort(&names);
+	strvec_for_each (&names, j) {
+		if (!j || strcmp(names.items[j], names.items[j - 1]) != 0)
+			strvec_add(ret_names, names.items[j]);
+	}
+}

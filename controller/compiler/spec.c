@@ -1,0 +1,325 @@
+#include "compiler/spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "doc/json.h"
+
+/* Far more than the compiler lets through. */
+#define SPEC_MAX_STEPS 5000
+
+#define RETRY_INITIAL_S 10
+#define RETRY_MAX_S 300
+#define RETRY_FACTOR 2.0
+
+struct reader {
+	struct frozen_spec *spec;
+	struct map by_name; /* name -> index + 1 */
+	struct err *err;
+};
+
+static int lost(struct reader *r, const char *what)
+{
+	return err_set(r->err, ERR_USER, "SpecLost", "not a frozen spec: %s", what);
+}
+
+static int read_string(struct reader *r, const json_t *object, const char *key, const char **ret)
+{
+	*ret = json_string_value(json_object_get(object, key));
+	if (*ret && **ret)
+		return 0;
+	return err_set(r->err, ERR_USER, "SpecLost", "not a frozen spec: `%s` is missing", key);
+}
+
+/* Leaves *ret alone when it is not there. */
+static int read_duration(struct reader *r, const json_t *object, const char *key, int64_t *ret)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (!value)
+		return 0;
+	if (!json_is_string(value) || !time_parse_duration(json_string_value(value), ret))
+		return err_set(
+			r->err, ERR_USER, "SpecLost", "not a frozen spec: `%s` is wrong", key);
+	return 0;
+}
+
+static int read_flag(
+	struct reader *r, const json_t *object, const char *key, bool fallback, bool *ret)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (value && !json_is_boolean(value))
+		return lost(r, "a flag is not a boolean");
+	*ret = value ? json_is_true(value) : fallback;
+	return 0;
+}
+
+/* Known keys only: what this program does not know it would silently not do. */
+static int check_keys(struct reader *r, const json_t *object, const char *const *known)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(object))
+		return lost(r, "a map is missing");
+	json_object_foreach ((json_t *)object, key, value) {
+		size_t i = 0;
+
+		while (known[i] && strcmp(known[i], key) != 0)
+			i++;
+		if (!known[i])
+			return err_set(r->err, ERR_USER, "SpecLost",
+				"this frozen spec needs another release of the operator: it has "
+				"`%.80s`",
+				key);
+	}
+	return 0;
+}
+
+/* Names of earlier steps, added to list unless they are there. */
+static int read_names(struct reader *r, const json_t *step, const char *key, int *list, int *len)
+{
+	const json_t *names = json_object_get(step, key);
+	json_t *item;
+	size_t i;
+
+	if (!json_is_array(names))
+		return lost(r, "a step lacks its `from` or `dependsOn`");
+	json_array_foreach (names, i, item) {
+		const char *name = json_string_value(item);
+		int index = name ? (int)(intptr_t)map_get(&r->by_name, name) - 1 : -1;
+		int j = 0;
+
+		if (index < 0)
+			return lost(r, "a step waits for one that does not stand before it");
+		while (j < *len && list[j] != index)
+			j++;
+		if (j == *len)
+			list[(*len)++] = index;
+	}
+	return 0;
+}
+
+static int read_edges(struct reader *r, struct spec_step *s)
+{
+	size_t from = json_array_size(json_object_get(s->json, "from"));
+	size_t after = json_array_size(json_object_get(s->json, "dependsOn"));
+
+	s->from = xcalloc(from + 1, sizeof(*s->from));
+	s->needs = xcalloc(from + after + 1, sizeof(*s->needs));
+	if (read_names(r, s->json, "from", s->from, &s->from_len) < 0 ||
+		read_names(r, s->json, "from", s->needs, &s->needs_len) < 0)
+		return -1;
+	return read_names(r, s->json, "dependsOn", s->needs, &s->needs_len);
+}
+
+static int read_cache(struct reader *r, struct spec_step *s)
+{
+	const json_t *cache = json_object_get(s->json, "cache");
+	const char *policy;
+
+	if (read_string(r, cache, "policy", &policy) < 0)
+		return -1;
+	if (strcmp(policy, "Use") == 0)
+		s->cache = CACHE_USE;
+	else if (strcmp(policy, "Refresh") == 0)
+		s->cache = CACHE_REFRESH;
+	else if (strcmp(policy, "Never") == 0)
+		s->cache = CACHE_NEVER;
+	else
+		return lost(r, "an unknown cache policy");
+	return read_duration(r, cache, "maxAge", &s->cache_max_age_s);
+}
+
+static int read_retry_on(struct reader *r, const json_t *on, struct spec_retry *retry)
+{
+	json_t *item;
+	size_t i;
+
+	retry->on_error = retry->on_oom = retry->on_timeout = !on;
+	json_array_foreach (on, i, item) {
+		const char *word = json_string_value(item);
+
+		if (str_eq(word, "Error"))
+			retry->on_error = true;
+		else if (str_eq(word, "OOMKilled"))
+			retry->on_oom = true;
+		else if (str_eq(word, "Timeout"))
+			retry->on_timeout = true;
+		else
+			return lost(r, "an unknown reason in `retry.on`");
+	}
+	return 0;
+}
+
+static int read_retry(struct reader *r, struct spec_step *s)
+{
+	const json_t *retry = json_object_get(s->json, "retry");
+	const json_t *backoff = json_object_get(retry, "backoff");
+	const json_t *limit = json_object_get(retry, "limit");
+	const json_t *factor = json_object_get(backoff, "factor");
+
+	s->retry = (struct spec_retry){
+		.initial_s = RETRY_INITIAL_S, .max_s = RETRY_MAX_S, .factor = RETRY_FACTOR};
+	if (limit && (!json_is_integer(limit) || json_integer_value(limit) < 0 ||
+			     json_integer_value(limit) > 100))
+		return lost(r, "`retry.limit` is wrong");
+	if (factor && (!json_is_number(factor) || json_number_value(factor) < 1 ||
+			      json_number_value(factor) > 100))
+		return lost(r, "`retry.backoff.factor` is wrong");
+	s->retry.limit = (int)json_integer_value(limit);
+	if (factor)
+		s->retry.factor = json_number_value(factor);
+	if (read_duration(r, backoff, "initial", &s->retry.initial_s) < 0 ||
+		read_duration(r, backoff, "max", &s->retry.max_s) < 0)
+		return -1;
+	return read_retry_on(r, json_object_get(retry, "on"), &s->retry);
+}
+
+static int check_trees(struct reader *r, const struct spec_step *s)
+{
+	static const char *const maps[] = {
+		"component", "arguments", "consumes", "produces", "operation", "schema"};
+	const json_t *operation = json_object_get(s->json, "operation");
+
+	for (size_t i = 0; i < array_size(maps); i++) {
+		if (!json_is_object(json_object_get(s->json, maps[i])))
+			return lost(r, "a step lacks one of its maps");
+	}
+	if (!json_is_object(json_object_get(operation, "consumes")) ||
+		!json_is_object(json_object_get(operation, "produces")))
+		return lost(r, "a step lacks its operation");
+	return 0;
+}
+
+static int read_step(struct reader *r, struct spec_step *s, json_t *json, int index)
+{
+	static const char *const known[] = {"name", "image", "imageTag", "component", "arguments",
+		"consumes", "produces", "from", "dependsOn", "operation", "schema", "cache",
+		"cacheKey", "cacheable", "loader", "sink", "resources", "retry", "timeout",
+		"pendingTimeout", "env", "podTemplate", "inputPartitionRows", "instanceType", NULL};
+
+	s->json = json;
+	if (check_keys(r, json, known) < 0 || read_string(r, json, "name", &s->name) < 0 ||
+		read_string(r, json, "image", &s->image) < 0 ||
+		read_string(r, json, "cacheKey", &s->cache_key) < 0)
+		return -1;
+	if (!str_is_dns_label(s->name) || map_has(&r->by_name, s->name))
+		return lost(r, "a step's name is wrong or taken");
+	if (strlen(s->cache_key) != 64 || strspn(s->cache_key, "0123456789abcdef") != 64)
+		return lost(r, "a cache key is not 64 hexadecimal digits");
+	if (read_edges(r, s) < 0 || check_trees(r, s) < 0 || read_cache(r, s) < 0 ||
+		read_retry(r, s) < 0 || read_flag(r, json, "cacheable", true, &s->cacheable) < 0 ||
+		read_flag(r, json, "loader", false, &s->loader) < 0 ||
+		read_flag(r, json, "sink", false, &s->sink) < 0 ||
+		read_duration(r, json, "timeout", &s->timeout_s) < 0 ||
+		read_duration(r, json, "pendingTimeout", &s->pending_timeout_s) < 0)
+		return -1;
+	map_set(&r->by_name, s->name, (void *)(intptr_t)(index + 1));
+	return 0;
+}
+
+static int read_steps(struct reader *r)
+{
+	const json_t *steps = json_object_get(r->spec->json, "steps");
+	size_t n = json_array_size(steps);
+
+	if (!n || n > SPEC_MAX_STEPS)
+		return lost(r, "it has no steps");
+	r->spec->steps = xcalloc(n, sizeof(*r->spec->steps));
+	for (size_t i = 0; i < n; i++) {
+		r->spec->steps_len = (int)i + 1;
+		if (read_step(r, &r->spec->steps[i], json_array_get(steps, i), (int)i) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_settings(struct reader *r)
+{
+	struct frozen_spec *spec = r->spec;
+	const json_t *policy = json_object_get(spec->json, "failurePolicy");
+	const json_t *parallel = json_object_get(spec->json, "maxParallelSteps");
+
+	spec->fail_fast = !policy || str_eq(json_string_value(policy), "FailFast");
+	if (!spec->fail_fast && !str_eq(json_string_value(policy), "FinishBranches"))
+		return lost(r, "an unknown failure policy");
+	if (parallel && (!json_is_integer(parallel) || json_integer_value(parallel) < 1 ||
+				json_integer_value(parallel) > SPEC_MAX_STEPS))
+		return lost(r, "`maxParallelSteps` is wrong");
+	spec->max_parallel = (int)json_integer_value(parallel);
+	return read_duration(r, spec->json, "timeout", &spec->timeout_s);
+}
+
+static int read_top(struct reader *r)
+{
+	static const char *const known[] = {"apiVersion", "kind", "pipeline", "namespace",
+		"datasetName", "workingDirectory", "backend", "parameters", "compiler", "steps",
+		"failurePolicy", "maxParallelSteps", "timeout", "serviceAccountName", "podTemplate",
+		NULL};
+	struct frozen_spec *spec = r->spec;
+	const json_t *json = spec->json;
+	const char *version, *kind;
+
+	if (check_keys(r, json, known) < 0 || read_string(r, json, "apiVersion", &version) < 0 ||
+		read_string(r, json, "kind", &kind) < 0 ||
+		read_string(r, json, "pipeline", &spec->pipeline) < 0 ||
+		read_string(r, json, "namespace", &spec->namespace_) < 0 ||
+		read_string(r, json, "datasetName", &spec->dataset_name) < 0 ||
+		read_string(r, json, "workingDirectory", &spec->working_directory) < 0 ||
+		read_string(r, json, "backend", &spec->backend) < 0 ||
+		read_string(r, json, "compiler", &spec->compiler) < 0)
+		return -1;
+	if (strcmp(version, "fondant.ai/v1alpha1") != 0 || strcmp(kind, "FrozenSpec") != 0)
+		return lost(r, "apiVersion and kind are not those of a FrozenSpec");
+	return read_settings(r);
+}
+
+int frozen_spec_parse(const char *text, size_t len, struct frozen_spec **ret_spec, struct err *err)
+{
+	struct frozen_spec *spec = xnew(struct frozen_spec);
+	struct reader r = {.spec = spec, .err = err};
+	auto_err why = ERR_INIT;
+	int rc;
+
+	if (doc_json_parse(text, len, &spec->json, &why) < 0)
+		rc = lost(&r, err_message(&why));
+	else
+		rc = read_top(&r);
+	if (rc == 0)
+		rc = read_steps(&r);
+	map_clear(&r.by_name);
+	if (rc < 0) {
+		frozen_spec_free(spec);
+		return -1;
+	}
+	*ret_spec = spec;
+	return 0;
+}
+
+void frozen_spec_free(struct frozen_spec *spec)
+{
+	if (!spec)
+		return;
+	for (int i = 0; i < spec->steps_len; i++) {
+		free(spec->steps[i].from);
+		free(spec->steps[i].needs);
+	}
+	free(spec->steps);
+	json_decref(spec->json);
+	free(spec);
+}
+
+int frozen_spec_step(const struct frozen_spec *spec, const char *name)
+{
+	for (int i = 0; i < spec->steps_len; i++) {
+		if (strcmp(spec->steps[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
