@@ -1,0 +1,36 @@
+/*
+ * The controller: watches, queues keys, runs passes. Reads only caches and writes only plans; what
+ * it decides is in pipeline.c and run.c.
+ */
+#ifndef RECONCILE_CONTROLLER_H
+#define RECONCILE_CONTROLLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/vec.h"
+#include "kube/client.h"
+
+struct controller_options {
+	const struct strvec *namespaces; /* empty: all */
+	bool implicit_backend;
+	bool step_run_as_non_root;
+	const char *instance;        /* for Events: the pod's name */
+	const char *compiler_format; /* NULL: this program's; tests raise it */
+	int max_workers;             /* passes at a time; 0: 32 */
+};
+
+struct controller;
+
+/* Starts watching at once. client is borrowed. */
+int controller_new(struct loop *loop, struct kube_client *client,
+	const struct controller_options *options, struct controller **ret_controller,
+	struct err *err);
+/* Every cache has had its first list. */
+bool controller_synced(const struct controller *controller);
+/* Nothing queued and no pass under way. */
+bool controller_idle(const struct controller *controller);
+/* Takes no more keys; stopped() runs once when the passes under way have ended. */
+void controller_stop(struct controller *controller, void (*stopped)(void *arg), void *arg);
+void controller_free(struct controller *controller);
+
+#endif

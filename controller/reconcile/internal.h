@@ -1,0 +1,131 @@
+/* Shared by controller.c, work.c, work_pipeline.c and work_run.c: not for other folders. */
+#ifndef RECONCILE_INTERNAL_H
+#define RECONCILE_INTERNAL_H
+
+#include "kube/cache.h"
+#include "kube/event.h"
+#include "reconcile/controller.h"
+#include "reconcile/pipeline.h"
+#include "reconcile/plan.h"
+#include "reconcile/queue.h"
+#include "reconcile/run.h"
+#include "reconcile/step_cache.h"
+#include "runners/runner.h"
+
+enum cached_kind {
+	CACHED_PIPELINES,
+	CACHED_RUNS,
+	CACHED_COMPONENTS,
+	CACHED_FROZEN,
+	CACHED_INDEXES,
+	CACHED_JOBS,
+	CACHED_PODS,
+	CACHED_KINDS,
+};
+
+/* What is watched in one namespace (or in all), and the implicit backend over it. */
+struct scope {
+	struct controller *controller;
+	char *namespace_; /* NULL: all */
+	struct kube_cache *caches[CACHED_KINDS];
+	struct cache_owner {
+		struct scope *scope;
+		enum cached_kind kind;
+	} owners[CACHED_KINDS];
+	void *backend; /* of runner_kubernetes */
+};
+
+/* What a run needs between passes, while it is not finished. */
+struct run_live {
+	char *uid;
+	struct frozen_spec *spec;
+	char *spec_name, *spec_uid, *spec_hash; /* hash with "sha256:" */
+	int64_t last_write_ms;                  /* monotonic; 0: none by this process */
+	char **refused;                         /* per step: why the backend refused it, or NULL */
+};
+
+struct controller {
+	struct loop *loop;
+	struct kube_client *client;
+	struct pipeline_settings settings;
+	bool step_run_as_non_root;
+	int max_workers;
+	struct scope *scopes;
+	int scopes_len;
+	int unsynced; /* caches without their first list */
+	struct queue queue;
+	struct loop_defer pump;
+	struct list works; /* struct work under way */
+	int works_len;
+	struct map lives;        /* run key -> struct run_live */
+	struct map status_times; /* pipeline key -> int64_t: last status write, monotonic ms */
+	struct map troubles;     /* collection -> last reported trouble */
+	struct event_recorder *events;
+	bool stopping;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+	int64_t drain_until_ms; /* monotonic: the end of waiting for what is under way */
+	struct loop_timer drain;
+};
+
+/* One pass over one key. */
+struct work {
+	struct controller *controller;
+	struct scope *scope;
+	struct list link;
+	char *key;
+	char *namespace_, *name;
+	json_t *object; /* the pipeline or run the pass is about */
+	struct plan plan;
+	int next_write;
+	struct kube_op op;
+	void (*then)(struct work *work); /* after the plan's writes; NULL: end */
+	bool failed;
+	int64_t retry_after_ms;
+
+	/* runs only */
+	struct run_view view;
+	struct run_live *live;
+	struct step_state *known;
+	struct step_cache_view cache;
+	json_t *index; /* of the step cache */
+	char *spec_name, *pinned_hash, *run_id;
+	json_t *owner;
+	struct runner_run run;
+	struct runner_op runner_op;
+	bool runner_busy;
+	struct run_state state;
+};
+
+#define QUEUE_KEY_PIPELINE 'P'
+#define QUEUE_KEY_RUN 'R'
+
+/* "P/namespace/name" or "R/namespace/name". Owned. */
+char *work_key(char kind, const char *namespace_, const char *name);
+
+/* While stopping: looks whether everything has ended. */
+void controller_drain(struct controller *controller);
+struct scope *controller_scope(struct controller *controller, const char *namespace_);
+/* New reference; NULL when the cache does not have it. */
+json_t *scope_object(
+	struct scope *scope, enum cached_kind kind, const char *namespace_, const char *name);
+/* New reference to an array of the objects under "<namespace>/<index>". */
+json_t *scope_indexed(
+	struct scope *scope, enum cached_kind kind, const char *namespace_, const char *index);
+
+/* "<namespace>/<pipeline>" that a run belongs to, from its label or spec. Owned or NULL. */
+char *run_pipeline_name(const json_t *run);
+
+void work_start(struct controller *controller, char *key);
+/* Makes the plan's writes in order, then work->then or the end. */
+void work_execute(struct work *work);
+void work_end(struct work *work);
+void work_fail(struct work *work, const struct err *err, const char *doing);
+void work_free(struct work *work);
+
+void work_pipeline(struct work *work);
+void work_run(struct work *work);
+void work_run_release(struct work *work);
+void run_live_free(void *live);
+
+#endif

@@ -1,0 +1,35 @@
+/* Labels, annotations and derived names. Nothing is random: a repeated write meets itself. */
+#ifndef RECONCILE_NAMES_H
+#define RECONCILE_NAMES_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#define API_VERSION "fondant.ai/v1alpha1"
+
+#define LABEL_PIPELINE "fondant.ai/pipeline"
+#define LABEL_RUN "fondant.ai/run"
+#define LABEL_STEP "fondant.ai/step"
+#define LABEL_FROZEN "fondant.ai/frozen-spec" /* "true" on ConfigMaps with a frozen spec */
+#define LABEL_CACHE "fondant.ai/cache-index"  /* "true" on ConfigMaps with cache entries */
+
+#define ANNOTATION_HASH "fondant.ai/hash"             /* of spec.json: "sha256:<64 hex>" */
+#define ANNOTATION_COMPILER "fondant.ai/compiler"     /* format of the frozen spec */
+#define ANNOTATION_COMPONENTS "fondant.ai/components" /* hash of the FondantComponents it used */
+#define ANNOTATION_TRIGGERED "fondant.ai/triggered"   /* what has been triggered, as JSON */
+
+/* "<pipeline>-<first 12 hex of the hash>". Owned. */
+char *name_frozen(const char *pipeline, const char *hash_hex);
+/* "<pipeline>-<generation>-<6 hex>", hex from (pipeline UID, generation, rerunToken). Owned. */
+char *name_run(const char *pipeline, const char *uid, int64_t generation, const char *trigger);
+/* "<run>-<8 hex of the run's UID>": a name used again never meets old data. Owned. */
+char *name_run_id(const char *run, const char *uid);
+
+/* ownerReference to an object (its metadata is read); new reference. */
+json_t *name_owner(const json_t *object, const char *kind, int controller);
+/* ObjectReference, as Events carry it; new reference. */
+json_t *name_reference(const json_t *object, const char *kind);
+/* The controller ownerReference's UID; NULL when there is none. Borrowed. */
+const char *name_controller_uid(const json_t *object);
+
+#endif

@@ -1,0 +1,420 @@
+#include "reconcile/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "base/vec.h"
+#include "doc/canon.h"
+#include "doc/json.h"
+#include "doc/path.h"
+#include "kube/conditions.h"
+#include "reconcile/names.h"
+#include "reconcile/pipeline_status.h"
+#include "runners/runner.h"
+
+/* One pass over one pipeline: what was read off the view, and what is being decided. */
+struct pass {
+	const struct pipeline_view *view;
+	struct plan *plan;
+	const char *ns, *name, *uid, *format;
+	int64_t generation;
+	const json_t *spec;
+	const char *on_change;   /* Spec | SpecAndComponents | Never */
+	const char *rerun_token; /* "" when not set */
+	char intent[DIGEST_HEX_SIZE];
+	char components[DIGEST_HEX_SIZE]; /* hash of the FondantComponents it refers to */
+	json_t *memory;                   /* what has been triggered; NULL: nothing. Owned */
+	struct compile_output out;
+	bool compiled;
+	char *frozen_name;        /* of the spec in force; NULL while there is none. Owned */
+	char *frozen_hash;        /* hexadecimal. Owned */
+	const json_t *frozen_map; /* its ConfigMap, NULL while it is being made */
+};
+
+static const json_t *find_named(const json_t *list, const char *name)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		if (str_eq(doc_str(item, "metadata.name"), name))
+			return item;
+	}
+	return NULL;
+}
+
+/* Components by name, in the order of the names: what an edit of one changes. */
+static void hash_components(struct pass *p)
+{
+	auto_strvec names = STRVEC_INIT;
+	auto_json *used = json_object();
+	auto_free char *text = NULL;
+
+	compile_component_refs(p->spec, &names);
+	strvec_for_each (&names, i) {
+		json_t *spec = json_object_get(p->view->components, names.items[i]);
+
+		json_object_set(used, names.items[i], spec ? spec : json_null());
+	}
+	text = canon_str(used, CANON_COMPACT);
+	digest_sha256_hex(text, strlen(text), p->components);
+}
+
+/* The newest of status.triggered and the annotations of this pipeline's ConfigMaps. */
+static json_t *recall(const struct pass *p)
+{
+	json_t *best = json_incref(doc_get(p->view->pipeline, "status.triggered"));
+	const json_t *map;
+	size_t i;
+
+	json_array_foreach (p->view->frozen, i, map) {
+		const char *text = json_string_value(json_object_get(
+			doc_get(map, "metadata.annotations"), ANNOTATION_TRIGGERED));
+		json_t *memory = NULL;
+
+		if (!text || !str_eq(name_controller_uid(map), p->uid) ||
+			doc_json_parse_lenient(text, strlen(text), &memory, NULL) != 0)
+			continue;
+		if (!best ||
+			doc_int_or(memory, "generation", 0) > doc_int_or(best, "generation", 0)) {
+			json_decref(best);
+			best = json_incref(memory);
+		}
+		json_decref(memory);
+	}
+	return best;
+}
+
+static void pass_init(struct pass *p, const struct pipeline_view *view, struct plan *plan)
+{
+	const json_t *pipeline = view->pipeline;
+	bool scheduled = doc_get(pipeline, "spec.triggers.schedule") != NULL;
+
+	*p = (struct pass){.view = view,
+		.plan = plan,
+		.ns = doc_str_or(pipeline, "metadata.namespace", ""),
+		.name = doc_str_or(pipeline, "metadata.name", ""),
+		.uid = doc_str_or(pipeline, "metadata.uid", ""),
+		.format = view->settings->compiler_format ? view->settings->compiler_format
+							  : COMPILER_FORMAT,
+		.generation = doc_int_or(pipeline, "metadata.generation", 0),
+		.spec = json_object_get(pipeline, "spec"),
+		.on_change = doc_str_or(
+			pipeline, "spec.triggers.onChange", scheduled ? "Never" : "Spec"),
+		.rerun_token = doc_str_or(pipeline, "spec.triggers.rerunToken", "")};
+	compile_intent_hash(p->spec, p->intent);
+	hash_components(p);
+	p->memory = recall(p);
+}
+
+static void pass_clear(struct pass *p)
+{
+	json_decref(p->memory);
+	if (p->compiled)
+		compile_output_clear(&p->out);
+	free(p->frozen_name);
+	free(p->frozen_hash);
+}
+
+static const char *annotation(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(doc_get(object, "metadata.annotations"), name));
+}
+
+static bool map_outdated(const struct pass *p, const json_t *map)
+{
+	return !str_eq(annotation(map, ANNOTATION_COMPILER), p->format) ||
+	       !str_eq(annotation(map, ANNOTATION_COMPONENTS), p->components);
+}
+
+/* A pipeline is frozen anew only when its generation changed, or a component with
+ * SpecAndComponents; what could not be frozen, or was lost, is tried again. */
+static bool must_compile(const struct pass *p)
+{
+	const json_t *status = json_object_get(p->view->pipeline, "status");
+	const json_t *map = find_named(p->view->frozen, doc_str_or(status, "frozen.name", ""));
+
+	if (doc_int_or(status, "observedGeneration", -1) != p->generation || !map)
+		return true;
+	if (!str_eq(condition_status(json_object_get(status, "conditions"), "Ready"), "True"))
+		return true;
+	return str_eq(p->on_change, "SpecAndComponents") && map_outdated(p, map);
+}
+
+static void compile(struct pass *p)
+{
+	const struct pipeline_settings *settings = p->view->settings;
+	struct compile_input input = {.namespace_ = p->ns,
+		.pipeline = p->name,
+		.spec = p->spec,
+		.components = p->view->components,
+		.backend = settings->backend,
+		.features = settings->features,
+		.compiler_format = settings->compiler_format};
+
+	p->compiled = true;
+	if (compile_pipeline(&input, &p->out) == 0 && !settings->implicit_backend) {
+		diag_add(&p->out.diags, "spec.backendRef", "NoBackend",
+			"this operator has no implicit backend; ask its administrator to start it "
+			"with --implicit-backend");
+	}
+}
+
+static json_t *memory_of(const struct pass *p, const char *run)
+{
+	return json_pack("{s:I, s:s, s:s, s:s, s:s}", "generation", (json_int_t)p->generation,
+		"intent", p->intent, "rerunToken", p->rerun_token, "hash", p->frozen_hash, "run",
+		run);
+}
+
+static json_t *frozen_map_body(const struct pass *p)
+{
+	auto_free char *hash = xasprintf("sha256:%s", p->out.hash);
+	json_t *body = json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:[o]}, "
+				 "s:b, s:{s:s}}",
+		"apiVersion", "v1", "kind", "ConfigMap", "metadata", "name", p->frozen_name,
+		"namespace", p->ns, "labels", LABEL_FROZEN, "true", LABEL_PIPELINE, p->name,
+		"annotations", ANNOTATION_HASH, hash, ANNOTATION_COMPILER, p->format,
+		ANNOTATION_COMPONENTS, p->components, "ownerReferences",
+		name_owner(p->view->pipeline, "FondantPipeline", 1), "immutable", 1, "data",
+		"spec.json", p->out.text);
+
+	if (str_eq(doc_str(p->memory, "hash"), p->frozen_hash)) {
+		auto_free char *memory = canon_str(p->memory, CANON_COMPACT);
+
+		json_object_set_new(doc_get(body, "metadata.annotations"), ANNOTATION_TRIGGERED,
+			json_string(memory));
+	}
+	return body;
+}
+
+/* Puts the frozen spec in force: the one just compiled, or the one that the status names. */
+static void freeze(struct pass *p)
+{
+	if (!p->compiled) {
+		const json_t *status = json_object_get(p->view->pipeline, "status");
+		const char *hash = doc_str_or(status, "frozen.hash", "");
+
+		p->frozen_name = xstrdup(doc_str_or(status, "frozen.name", ""));
+		p->frozen_hash = xstrdup(str_starts_with(hash, "sha256:") ? hash + 7 : hash);
+		p->frozen_map = find_named(p->view->frozen, p->frozen_name);
+		return;
+	}
+	if (diag_errors(&p->out.diags) || diag_waits(&p->out.diags))
+		return;
+	p->frozen_name = name_frozen(p->name, p->out.hash);
+	p->frozen_hash = xstrdup(p->out.hash);
+	p->frozen_map = find_named(p->view->frozen, p->frozen_name);
+	if (!p->frozen_map)
+		plan_create(p->plan, &kube_configmaps, p->ns, frozen_map_body(p));
+}
+
+static bool trigger_due(const struct pass *p)
+{
+	bool token_is_new =
+		*p->rerun_token && !str_eq(doc_str(p->memory, "rerunToken"), p->rerun_token);
+
+	if (!p->frozen_name || doc_bool_or(p->spec, "suspend", false))
+		return false;
+	if (token_is_new)
+		return true;
+	if (str_eq(p->on_change, "Never"))
+		return false;
+	if (!str_eq(doc_str(p->memory, "intent"), p->intent))
+		return true;
+	return str_eq(p->on_change, "SpecAndComponents") &&
+	       !str_eq(doc_str(p->memory, "hash"), p->frozen_hash);
+}
+
+static bool run_is_final(const json_t *run)
+{
+	enum run_phase phase;
+
+	return run_phase_parse(doc_str_or(run, "status.phase", ""), &phase) &&
+	       run_phase_final(phase);
+}
+
+static const json_t *active_run(const struct pass *p)
+{
+	const json_t *run;
+	size_t i;
+
+	json_array_foreach (p->view->runs, i, run) {
+		if (!run_is_final(run) && !doc_get(run, "metadata.deletionTimestamp"))
+			return run;
+	}
+	return NULL;
+}
+
+static char *triggered_run_name(const struct pass *p)
+{
+	bool components = str_eq(p->on_change, "SpecAndComponents");
+	auto_free char *token = xasprintf(
+		"%s\n%s\n%s", p->intent, p->rerun_token, components ? p->frozen_hash : "");
+
+	return name_run(p->name, p->uid, p->generation, token);
+}
+
+static json_t *run_body(const struct pass *p, const char *name)
+{
+	return json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s}, s:[o]}, s:{s:{s:s}}}", "apiVersion",
+		API_VERSION, "kind", "FondantRun", "metadata", "name", name, "namespace", p->ns,
+		"labels", LABEL_PIPELINE, p->name, "ownerReferences",
+		name_owner(p->view->pipeline, "FondantPipeline", 1), "spec", "frozenSpecRef",
+		"name", p->frozen_name);
+}
+
+/* Remembers a trigger in the frozen ConfigMap, with the run as a further owner of it. */
+static void remember(struct pass *p, const json_t *run)
+{
+	const char *run_name = doc_str_or(run, "metadata.name", "");
+	json_t *memory = memory_of(p, run_name);
+	auto_free char *text = canon_str(memory, CANON_COMPACT);
+	json_t *owners, *owner;
+	size_t i;
+
+	json_decref(p->memory);
+	p->memory = memory;
+	if (!p->frozen_map || str_eq(annotation(p->frozen_map, ANNOTATION_TRIGGERED), text))
+		return;
+	owners = json_deep_copy(doc_get(p->frozen_map, "metadata.ownerReferences"));
+	if (!json_is_array(owners)) {
+		json_decref(owners);
+		owners = json_array();
+	}
+	/* runs that are gone would only make the list grow */
+	for (i = json_array_size(owners); i-- > 0;) {
+		owner = json_array_get(owners, i);
+		if (str_eq(doc_str(owner, "kind"), "FondantRun") &&
+			!find_named(p->view->runs, doc_str_or(owner, "name", "")))
+			json_array_remove(owners, i);
+	}
+	json_array_append_new(owners, name_owner(run, "FondantRun", 0));
+	plan_patch(p->plan, &kube_configmaps, p->ns, p->frozen_name, NULL,
+		json_pack("{s:{s:s, s:{s:s}, s:o}}", "metadata", "resourceVersion",
+			doc_str_or(p->frozen_map, "metadata.resourceVersion", ""), "annotations",
+			ANNOTATION_TRIGGERED, text, "ownerReferences", owners));
+}
+
+/* Returns what the trigger waits for, NULL when nothing waits. */
+static const json_t *trigger(struct pass *p)
+{
+	auto_free char *name = NULL;
+	const json_t *run, *active;
+
+	if (!trigger_due(p))
+		return NULL;
+	name = triggered_run_name(p);
+	run = find_named(p->view->runs, name);
+	if (run) {
+		remember(p, run);
+		return NULL;
+	}
+	active = active_run(p);
+	if (active)
+		return active;
+	plan_create(p->plan, &kube_runs, p->ns, run_body(p, name));
+	return NULL;
+}
+
+/* --- pruning --- */
+
+struct finished {
+	const json_t *run;
+	const char *time;
+};
+
+static int newest_first(const void *a, const void *b)
+{
+	return strcmp(((const struct finished *)b)->time, ((const struct finished *)a)->time);
+}
+
+static void prune_runs(struct pass *p, bool successful, int64_t limit)
+{
+	size_t total = json_array_size(p->view->runs), len = 0, i;
+	struct finished *done = xcalloc(total + 1, sizeof(*done));
+	const json_t *run;
+
+	json_array_foreach (p->view->runs, i, run) {
+		bool succeeded = str_eq(doc_str(run, "status.phase"), "Succeeded");
+
+		if (run_is_final(run) && succeeded == successful &&
+			str_eq(name_controller_uid(run), p->uid) &&
+			!doc_get(run, "metadata.deletionTimestamp"))
+			done[len++] = (struct finished){
+				run, doc_str_or(run, "status.completionTime", "")};
+	}
+	qsort(done, len, sizeof(*done), newest_first);
+	for (i = limit < 0 ? 0 : (size_t)limit; i < len; i++)
+		plan_delete(p->plan, &kube_runs, p->ns,
+			doc_str_or(done[i].run, "metadata.name", ""),
+			doc_str_or(done[i].run, "metadata.uid", ""));
+	free(done);
+}
+
+static bool map_in_use(const struct pass *p, const json_t *map)
+{
+	const char *name = doc_str_or(map, "metadata.name", "");
+	const char *hash = annotation(map, ANNOTATION_HASH);
+	const json_t *run;
+	size_t i;
+
+	if (str_eq(name, p->frozen_name) ||
+		str_eq(name, doc_str(p->view->pipeline, "status.frozen.name")) ||
+		(hash && str_eq(hash + strlen("sha256:"), doc_str(p->memory, "hash"))))
+		return true;
+	json_array_foreach (p->view->runs, i, run) {
+		if (str_eq(name, doc_str(run, "spec.frozenSpecRef.name")) ||
+			str_eq(name, doc_str(run, "status.frozenSpec.name")))
+			return true;
+	}
+	return false;
+}
+
+static void prune(struct pass *p)
+{
+	const json_t *map;
+	size_t i;
+
+	prune_runs(p, true, doc_int_or(p->spec, "successfulRunsHistoryLimit", 3));
+	prune_runs(p, false, doc_int_or(p->spec, "failedRunsHistoryLimit", 3));
+	if (!p->frozen_name)
+		return;
+	json_array_foreach (p->view->frozen, i, map) {
+		if (str_eq(name_controller_uid(map), p->uid) && !map_in_use(p, map))
+			plan_delete(p->plan, &kube_configmaps, p->ns,
+				doc_str_or(map, "metadata.name", ""),
+				doc_str_or(map, "metadata.uid", ""));
+	}
+}
+
+void pipeline_reconcile(const struct pipeline_view *view, struct plan *plan)
+{
+	struct pass p;
+	struct pipeline_findings findings;
+	const json_t *waits_for;
+
+	if (doc_get(view->pipeline, "metadata.deletionTimestamp"))
+		return;
+	pass_init(&p, view, plan);
+	if (must_compile(&p))
+		compile(&p);
+	freeze(&p);
+	waits_for = trigger(&p);
+	findings = (struct pipeline_findings){.pipeline = view->pipeline,
+		.runs = view->runs,
+		.out = p.compiled ? &p.out : NULL,
+		.frozen_name = p.frozen_name,
+		.frozen_hash = p.frozen_hash,
+		.outdated = p.frozen_map && map_outdated(&p, p.frozen_map),
+		.memory = p.memory,
+		.waits_for = doc_str(waits_for, "metadata.name"),
+		.now_s = view->now_s};
+	/* a status that names a ConfigMap or run comes after these are there */
+	if (plan->len == 0 || !p.frozen_name || p.frozen_map)
+		pipeline_status(&findings, plan);
+	prune(&p);
+	pass_clear(&p);
+}

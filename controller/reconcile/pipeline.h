@@ -1,0 +1,34 @@
+/*
+ * Decisions about one FondantPipeline, as a pure function of what is there: freeze it, trigger a
+ * run, say how it stands, prune what is over its limits. API.md "Triggers", "Status".
+ *
+ * What has been triggered is remembered twice: in status.triggered and in an annotation of the
+ * frozen ConfigMap, so that neither a lost status nor a deleted run starts anything again. Order
+ * of the writes of one trigger, each safe to repeat: ConfigMap, run, memory in the ConfigMap
+ * (with the run as a further owner), status.
+ */
+#ifndef RECONCILE_PIPELINE_H
+#define RECONCILE_PIPELINE_H
+
+#include "compiler/compile.h"
+#include "reconcile/plan.h"
+
+struct pipeline_settings {
+	bool implicit_backend;       /* Jobs in the run's namespace without a FondantBackend */
+	const char *compiler_format; /* NULL: this program's; tests raise it */
+	const char *backend;         /* "kubernetes" */
+	unsigned features;
+};
+
+struct pipeline_view {
+	const json_t *pipeline;
+	const json_t *runs;       /* array: FondantRuns of this pipeline */
+	const json_t *frozen;     /* array: its frozen ConfigMaps, metadata only */
+	const json_t *components; /* object: name -> spec, of the namespace */
+	const struct pipeline_settings *settings;
+	int64_t now_s;
+};
+
+void pipeline_reconcile(const struct pipeline_view *view, struct plan *plan);
+
+#endif

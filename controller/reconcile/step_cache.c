@@ -1,0 +1,208 @@
+#include "reconcile/step_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/digest.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "doc/canon.h"
+#include "doc/json.h"
+#include "doc/path.h"
+#include "reconcile/names.h"
+
+/* The volume that an absolute working directory lies on, as text; "" for a URI. */
+static char *volume_identity(const struct frozen_spec *spec, const json_t *pod_spec)
+{
+	const json_t *best = NULL;
+	const json_t *volume, *container, *mount;
+	size_t best_len = 0, i, j;
+
+	if (spec->working_directory[0] != '/')
+		return xstrdup("");
+	json_array_foreach (json_object_get(pod_spec, "containers"), i, container) {
+		json_array_foreach (json_object_get(container, "volumeMounts"), j, mount) {
+			const char *path = doc_str_or(mount, "mountPath", "");
+			size_t len = strlen(path);
+
+			if (len >= best_len && str_starts_with(spec->working_directory, path)) {
+				best = mount;
+				best_len = len;
+			}
+		}
+	}
+	json_array_foreach (json_object_get(pod_spec, "volumes"), i, volume) {
+		if (best && str_eq(doc_str(volume, "name"), doc_str_or(best, "name", ""))) {
+			auto_json *both =
+				json_pack("[O, s]", volume, doc_str_or(best, "subPath", ""));
+			return canon_str(both, CANON_COMPACT);
+		}
+	}
+	return xstrdup("");
+}
+
+char *step_cache_name(const struct frozen_spec *spec)
+{
+	char hex[DIGEST_HEX_SIZE];
+	auto_free char *volume = volume_identity(spec, doc_get(spec->json, "podTemplate.spec"));
+
+	digest_sha256_parts(
+		hex, spec->dataset_name, spec->working_directory, volume, spec->backend, NULL);
+	return xasprintf("fondant-cache-%.12s", hex);
+}
+
+static bool same_refs(const json_t *inputs, const char *const *refs, int len)
+{
+	if (json_array_size(inputs) != (size_t)len)
+		return false;
+	for (int i = 0; i < len; i++) {
+		const char *ref = json_string_value(json_array_get(inputs, (size_t)i));
+
+		if (!ref || !refs[i] || strcmp(ref, refs[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static json_t *entry_of(const json_t *data, const char *key)
+{
+	const char *text = json_string_value(json_object_get(data, key));
+	json_t *entry = NULL;
+
+	if (text)
+		doc_json_parse_lenient(text, strlen(text), &entry, NULL);
+	return entry;
+}
+
+static const char *lookup(void *arg, const struct spec_step *step, const char *const *refs, int len)
+{
+	struct step_cache_view *view = arg;
+	json_t *entry = entry_of(view->data, step->cache_key);
+	const char *ref = doc_str(entry, "at");
+	int64_t age = view->now_s - doc_int_or(entry, "time", 0);
+
+	if (!ref || !same_refs(doc_get(entry, "inputs"), refs, len) ||
+		(step->cache_max_age_s && age > step->cache_max_age_s)) {
+		json_decref(entry);
+		return NULL;
+	}
+	json_array_append_new(view->parsed, entry);
+	return ref;
+}
+
+void step_cache_view_init(struct step_cache_view *view, const json_t *index, int64_t now_s)
+{
+	*view = (struct step_cache_view){.cache = {.lookup = lookup, .arg = view},
+		.data = json_object_get(index, "data"),
+		.parsed = json_array(),
+		.now_s = now_s};
+}
+
+void step_cache_view_clear(struct step_cache_view *view)
+{
+	json_decref(view->parsed);
+	view->parsed = NULL;
+}
+
+/* Entries of the steps that really ran and may be found again; new reference. */
+static json_t *new_entries(
+	const struct frozen_spec *spec, const struct run_state *state, const json_t *data)
+{
+	json_t *entries = json_object();
+
+	for (int i = 0; i < spec->steps_len; i++) {
+		const struct spec_step *step = &spec->steps[i];
+		auto_json *inputs = json_array();
+		auto_json *entry = NULL;
+		auto_free char *text = NULL;
+		const char *old = json_string_value(json_object_get(data, step->cache_key));
+
+		if (state->steps[i].phase != STEP_SUCCEEDED || !state->steps[i].ref ||
+			!step->cacheable || step->cache == CACHE_NEVER)
+			continue;
+		for (int j = 0; j < step->from_len; j++)
+			json_array_append_new(inputs, json_string(state->steps[step->from[j]].ref));
+		entry = json_pack("{s:s, s:O, s:I}", "at", state->steps[i].ref, "inputs", inputs,
+			"time", (json_int_t)state->steps[i].end_s);
+		text = canon_str(entry, CANON_COMPACT);
+		if (!str_eq(old, text))
+			json_object_set_new(entries, step->cache_key, json_string(text));
+	}
+	return entries;
+}
+
+struct aged_key {
+	const char *key;
+	int64_t time;
+};
+
+static int by_age(const void *a, const void *b)
+{
+	const struct aged_key *x = a, *y = b;
+
+	return x->time < y->time ? -1 : x->time > y->time;
+}
+
+/* Adds `null` for the oldest entries beyond the bound to the patch's data. */
+static void prune(json_t *patch_data, const json_t *data)
+{
+	size_t total = json_object_size(data) + json_object_size(patch_data), len = 0;
+	struct aged_key *keys;
+	const char *key;
+	json_t *value;
+
+	if (total <= STEP_CACHE_MAX)
+		return;
+	keys = xreallocarray(NULL, json_object_size(data) + 1, sizeof(*keys));
+	json_object_foreach ((json_t *)data, key, value) {
+		auto_json *entry = entry_of(data, key);
+
+		if (!json_object_get(patch_data, key))
+			keys[len++] = (struct aged_key){key, doc_int_or(entry, "time", 0)};
+	}
+	qsort(keys, len, sizeof(*keys), by_age);
+	for (size_t i = 0; i < len && total > STEP_CACHE_MAX; i++, total--)
+		json_object_set_new(patch_data, keys[i].key, json_null());
+	free(keys);
+}
+
+static json_t *owners_with(const json_t *index, const json_t *owner)
+{
+	const json_t *old = doc_get(index, "metadata.ownerReferences");
+	json_t *owners = json_is_array(old) ? json_copy((json_t *)old) : json_array();
+	json_t *each;
+	size_t i;
+
+	json_array_foreach (owners, i, each) {
+		if (str_eq(doc_str(each, "uid"), doc_str_or(owner, "uid", "")))
+			return owners;
+	}
+	if (owner)
+		json_array_append(owners, (json_t *)owner);
+	return owners;
+}
+
+void step_cache_record(struct plan *plan, const char *namespace_, const struct frozen_spec *spec,
+	const struct run_state *state, const json_t *index, const json_t *owner)
+{
+	const json_t *data = json_object_get(index, "data");
+	auto_json *entries = new_entries(spec, state, data);
+	auto_json *owners = owners_with(index, owner);
+	auto_free char *name = step_cache_name(spec);
+
+	if (json_object_size(entries) == 0)
+		return;
+	if (!index) {
+		plan_create(plan, &kube_configmaps, namespace_,
+			json_pack("{s:s, s:s, s:{s:s, s:{s:s}, s:{s:s, s:s}, s:O}, s:O}",
+				"apiVersion", "v1", "kind", "ConfigMap", "metadata", "name", name,
+				"labels", LABEL_CACHE, "true", "annotations", "fondant.ai/dataset",
+				spec->dataset_name, "fondant.ai/working-directory",
+				spec->working_directory, "ownerReferences", owners, "data",
+				entries));
+		return;
+	}
+	prune(entries, data);
+	plan_patch(plan, &kube_configmaps, namespace_, name, NULL,
+		json_pack(
+			"{s:{s:O}, s:O}", "metadata", "ownerReferences", owners, "data", entries));
+}

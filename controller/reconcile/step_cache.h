@@ -1,0 +1,40 @@
+/*
+ * The index of earlier successes (API.md "Cache"). One ConfigMap per scope = (namespace, dataset,
+ * working directory, volume behind it), owned by the pipelines that use it, so that it outlives
+ * runs and goes with the last pipeline. Data: cache key -> {"at": "<attempt run id>/<step>",
+ * "inputs": [refs], "time": Unix seconds}; the newest success of a key wins. A step hits when its
+ * key is there *and* the recorded inputs are the ones this run would give it.
+ *
+ * Bounded: STEP_CACHE_MAX entries, the oldest go first.
+ */
+#ifndef RECONCILE_STEP_CACHE_H
+#define RECONCILE_STEP_CACHE_H
+
+#include "compiler/spec.h"
+#include "reconcile/plan.h"
+#include "runners/runner.h"
+
+#define STEP_CACHE_MAX 3000
+
+/* "fondant-cache-<12 hex of the scope>". Owned. */
+char *step_cache_name(const struct frozen_spec *spec);
+
+/* Lookups against one index ConfigMap (projection with `data`; NULL: empty). Borrowed. */
+struct step_cache_view {
+	struct step_cache cache; /* pass &view->cache to a runner */
+	const json_t *data;
+	json_t *parsed; /* keeps the borrowed answers alive */
+	int64_t now_s;
+};
+
+void step_cache_view_init(struct step_cache_view *view, const json_t *index, int64_t now_s);
+void step_cache_view_clear(struct step_cache_view *view);
+
+/*
+ * Adds the write that records what a finished run's steps left: create when index is NULL, else a
+ * merge patch. Nothing when there is nothing new. owner: ownerReference of the pipeline or NULL.
+ */
+void step_cache_record(struct plan *plan, const char *namespace_, const struct frozen_spec *spec,
+	const struct run_state *state, const json_t *index, const json_t *owner);
+
+#endif

@@ -1,0 +1,313 @@
+/*
+ * A pass over a run: admit -> load its frozen spec -> observe -> submit what is to be started ->
+ * write what was learned -> stop what should not run. Starting comes before writing, so that a
+ * status write never delays the next step; every start is create-or-adopt, so that a crash in
+ * between costs nothing.
+ */
+#include "reconcile/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "doc/json.h"
+#include "doc/path.h"
+#include "reconcile/names.h"
+
+void run_live_free(void *value)
+{
+	struct run_live *live = value;
+
+	if (!live)
+		return;
+	for (int i = 0; live->refused && i < live->spec->steps_len; i++)
+		free(live->refused[i]);
+	free(live->refused);
+	frozen_spec_free(live->spec);
+	free(live->uid);
+	free(live->spec_name);
+	free(live->spec_uid);
+	free(live->spec_hash);
+	free(live);
+}
+
+static void free_steps(struct step_state *steps, int len)
+{
+	for (int i = 0; steps && i < len; i++)
+		step_state_clear(&steps[i]);
+	free(steps);
+}
+
+void work_run_release(struct work *work)
+{
+	if (work->runner_busy)
+		runner_kubernetes.op_cancel(work->scope->backend, &work->runner_op);
+	err_clear(&work->runner_op.err);
+	run_state_clear(&work->state);
+	if (work->live && work->live->spec)
+		free_steps(work->known, work->live->spec->steps_len);
+	json_decref((json_t *)work->view.pipeline);
+	json_decref((json_t *)work->view.runs);
+	json_decref(work->index);
+	json_decref(work->owner);
+	json_decref(work->cache.parsed);
+	free(work->spec_name);
+	free(work->pinned_hash);
+	free(work->run_id);
+}
+
+static struct run_live *live_of(struct work *work)
+{
+	const char *uid = doc_str_or(work->object, "metadata.uid", "");
+	struct run_live *live = map_get(&work->controller->lives, work->key);
+
+	if (live && str_eq(live->uid, uid))
+		return live;
+	live = xnew(struct run_live);
+	live->uid = xstrdup(uid);
+	map_set(&work->controller->lives, work->key, live);
+	return live;
+}
+
+static void runner_call(struct work *work, void (*done)(struct runner_op *op))
+{
+	err_clear(&work->runner_op.err);
+	work->runner_op = (struct runner_op){.done = done, .step = -1};
+	work->runner_busy = true;
+}
+
+/* --- after the status is written --- */
+
+static void cancel_done(struct runner_op *op)
+{
+	struct work *work = container_of(op, struct work, runner_op);
+
+	work->runner_busy = false;
+	if (op->result < 0)
+		work_fail(work, &op->err, "stop");
+	work_end(work);
+}
+
+static void stop_surplus(struct work *work)
+{
+	if (!work->state.needs_cancel) {
+		work_end(work);
+		return;
+	}
+	runner_call(work, cancel_done);
+	runner_kubernetes.cancel(work->scope->backend, &work->run, &work->runner_op);
+}
+
+static void write_what_was_learned(struct work *work)
+{
+	struct run_live *live = work->live;
+	struct run_identity id = {.run_id = work->run_id,
+		.spec_name = live->spec_name,
+		.spec_uid = live->spec_uid,
+		.spec_hash = live->spec_hash};
+	int64_t now = loop_now_ms(work->controller->loop);
+	int64_t ago = live->last_write_ms ? now - live->last_write_ms : INT64_MAX;
+	auto_json *pipeline_owner = NULL;
+
+	if (run_phase_final(work->state.phase)) {
+		if (work->view.pipeline)
+			pipeline_owner = name_owner(work->view.pipeline, "FondantPipeline", 0);
+		step_cache_record(&work->plan, work->namespace_, live->spec, &work->state,
+			work->index, pipeline_owner);
+	}
+	run_update(&work->view, live->spec, &id, &work->state, ago, &work->plan);
+	if (work->state.look_again_ms)
+		plan_requeue(&work->plan, work->state.look_again_ms);
+	work->then = stop_surplus;
+	work_execute(work);
+}
+
+/* --- observing and submitting --- */
+
+static void submit_done(struct runner_op *op)
+{
+	struct work *work = container_of(op, struct work, runner_op);
+	struct run_live *live = work->live;
+
+	work->runner_busy = false;
+	if (op->result < 0 && op->err.class == ERR_USER && op->step >= 0 &&
+		op->step < live->spec->steps_len) {
+		/* the backend will never take it: the step has failed, and the next pass says so */
+		if (!live->refused)
+			live->refused =
+				xcalloc((size_t)live->spec->steps_len + 1, sizeof(*live->refused));
+		free(live->refused[op->step]);
+		live->refused[op->step] = xstrdup(err_message(&op->err));
+		queue_add(&work->controller->queue, work->key, QUEUE_HIGH);
+		work_end(work);
+		return;
+	}
+	if (op->result < 0)
+		work_fail(work, &op->err, "submit");
+	write_what_was_learned(work);
+}
+
+static void observe_done(struct runner_op *op)
+{
+	struct work *work = container_of(op, struct work, runner_op);
+
+	work->runner_busy = false;
+	if (op->result < 0) {
+		work_fail(work, &op->err, "observe");
+		work_end(work);
+		return;
+	}
+	if (!work->state.needs_submit) {
+		write_what_was_learned(work);
+		return;
+	}
+	runner_call(work, submit_done);
+	runner_kubernetes.submit(work->scope->backend, &work->run, &work->runner_op);
+}
+
+static void apply_refusals(struct work *work)
+{
+	for (int i = 0; work->live->refused && i < work->live->spec->steps_len; i++) {
+		struct step_state *s = &work->known[i];
+
+		if (!work->live->refused[i] || step_phase_final(s->phase))
+			continue;
+		step_state_clear(s);
+		s->phase = STEP_FAILED;
+		s->exit_code = -1;
+		s->end_s = work->view.now_s;
+		s->reason = xstrdup("Refused");
+		s->message = xstrdup(work->live->refused[i]);
+	}
+}
+
+static void observe(struct work *work)
+{
+	const struct frozen_spec *spec = work->live->spec;
+	auto_free char *index_name = step_cache_name(spec);
+	const char *reason;
+	auto_free char *message = NULL;
+
+	work->index = scope_object(work->scope, CACHED_INDEXES, work->namespace_, index_name);
+	step_cache_view_init(&work->cache, work->index, work->view.now_s);
+	work->known = run_known_steps(work->object, spec);
+	apply_refusals(work);
+	work->run_id = name_run_id(work->name, doc_str_or(work->object, "metadata.uid", ""));
+	work->owner = name_owner(work->object, "FondantRun", 1);
+	work->run = (struct runner_run){.spec = spec,
+		.namespace_ = work->namespace_,
+		.pipeline = spec->pipeline,
+		.name = work->name,
+		.uid = doc_str_or(work->object, "metadata.uid", ""),
+		.run_id = work->run_id,
+		.owner = work->owner,
+		.known = work->known,
+		.cache = &work->cache.cache,
+		.cancelling = run_should_stop(&work->view, spec, &reason, &message),
+		.now_s = work->view.now_s};
+	run_state_init(&work->state, spec->steps_len);
+	runner_call(work, observe_done);
+	runner_kubernetes.observe(work->scope->backend, &work->run, &work->state, &work->runner_op);
+}
+
+/* --- loading the frozen spec --- */
+
+static void lose_spec(struct work *work, const char *why)
+{
+	auto_free char *message = xasprintf(
+		"frozen spec %s %s; apply the pipeline again for a new run", work->spec_name, why);
+
+	run_fail(&work->view, "SpecLost", message, &work->plan);
+	work->live = NULL;
+	map_del(&work->controller->lives, work->key);
+	work_execute(work);
+}
+
+/* The text must be what its name and the run's pin say: ConfigMaps can be made by anybody. */
+static bool take_spec(struct work *work, const json_t *map)
+{
+	const char *text =
+		json_string_value(json_object_get(json_object_get(map, "data"), "spec.json"));
+	const char *dash = strrchr(work->spec_name, '-');
+	char hex[DIGEST_HEX_SIZE];
+	auto_free char *hash = NULL;
+	auto_err err = ERR_INIT;
+
+	if (!text) {
+		lose_spec(work, "has no spec.json");
+		return false;
+	}
+	digest_sha256_hex(text, strlen(text), hex);
+	hash = xasprintf("sha256:%s", hex);
+	if (!dash || strncmp(dash + 1, hex, strlen(dash + 1)) != 0 ||
+		(work->pinned_hash && !str_eq(work->pinned_hash, hash))) {
+		lose_spec(work, "is not what was frozen: its hash differs");
+		return false;
+	}
+	if (frozen_spec_parse(text, strlen(text), &work->live->spec, &err) < 0) {
+		lose_spec(work, err_message(&err));
+		return false;
+	}
+	work->live->spec_name = xstrdup(work->spec_name);
+	work->live->spec_uid = xstrdup(doc_str_or(map, "metadata.uid", ""));
+	work->live->spec_hash = take_ptr(hash);
+	return true;
+}
+
+static void got_spec(struct kube_op *op)
+{
+	struct work *work = container_of(op, struct work, op);
+
+	if (op->outcome == KUBE_NOT_FOUND) {
+		lose_spec(work, "does not exist any more");
+		return;
+	}
+	if (op->outcome != KUBE_OK) {
+		work_fail(work, &op->err, "read the frozen spec");
+		work_end(work);
+		return;
+	}
+	if (take_spec(work, op->result))
+		observe(work);
+}
+
+static void load_spec(struct work *work)
+{
+	if (work->live->spec && str_eq(work->live->spec_name, work->spec_name)) {
+		observe(work);
+		return;
+	}
+	work->op = (struct kube_op){.verb = KUBE_GET,
+		.resource = &kube_configmaps,
+		.namespace_ = work->namespace_,
+		.name = work->spec_name,
+		.done = got_spec};
+	kube_send(work->controller->client, &work->op);
+}
+
+void work_run(struct work *work)
+{
+	auto_free char *pipeline = run_pipeline_name(work->object);
+
+	work->view = (struct run_view){.run = work->object, .now_s = time_wall_ms() / 1000};
+	if (pipeline) {
+		work->view.pipeline =
+			scope_object(work->scope, CACHED_PIPELINES, work->namespace_, pipeline);
+		work->view.runs =
+			scope_indexed(work->scope, CACHED_RUNS, work->namespace_, pipeline);
+	}
+	if (run_admit(&work->view, &work->plan, &work->spec_name, &work->pinned_hash) != RUN_GO) {
+		enum run_phase phase;
+
+		if (run_phase_parse(doc_str_or(work->object, "status.phase", ""), &phase) &&
+			run_phase_final(phase))
+			map_del(&work->controller->lives, work->key);
+		work_execute(work);
+		return;
+	}
+	work->live = live_of(work);
+	load_spec(work);
+}
