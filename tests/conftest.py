@@ -1,0 +1,50 @@
+"""Fixtures: an API server alone (`cp_kubectl`), and a cluster with a node on which the operator is
+installed by Helm (`operator`). Both are made once a session and gone afterwards."""
+import os
+import subprocess
+
+import pytest
+
+from kit import ROOT, Cluster, Failed, helm_install
+
+
+@pytest.fixture(scope="session")
+def cp_cluster():
+    cluster = Cluster(f"cp{os.getpid()}")
+    cluster.up()
+    yield cluster
+    cluster.down()
+
+
+@pytest.fixture(scope="session")
+def cp_kubectl(cp_cluster):
+    """kubectl against an API server without a node: (args, stdin=None) -> CompletedProcess."""
+    def kubectl(*args, stdin=None, input=None):
+        return cp_cluster.kubectl(*args, stdin=stdin or input, check=False)
+    return kubectl
+
+
+@pytest.fixture(scope="session")
+def node():
+    """A cluster with a node, the component images in its registry."""
+    cluster = Cluster(f"e2e{os.getpid()}", "--node", "--registry")
+    try:
+        cluster.up()
+        cluster.exec(str(ROOT / "tests/images/push"), timeout=600)
+        yield cluster
+    finally:
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def operator(node):
+    """The operator in the cluster, installed by Helm with the role it ships."""
+    image = subprocess.run([str(ROOT / "tests/operator-image")], capture_output=True, text=True,
+                           timeout=900)
+    if image.returncode:
+        raise Failed(f"operator image: {image.stdout}{image.stderr}")
+    archive, name = image.stdout.split()[-2:]
+    node.control("load", node.name, archive)
+    node.operator_image = name
+    helm_install(node, name)
+    return node

@@ -1,0 +1,206 @@
+"""What the tests in Python share: a local cluster, a namespace of it, pipelines of the probe."""
+import itertools
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CLUSTER = str(ROOT / "tests/localcluster/cluster")
+WAIT_SECONDS = 240
+
+
+class Failed(AssertionError):
+    pass
+
+
+class Cluster:
+    """One local cluster; every command runs inside its namespaces."""
+
+    def __init__(self, name, *flags):
+        self.name = name
+        self.env = {**os.environ, "LOCALCLUSTER_REGISTRY_DIR": str(ROOT / ".cache/registry")}
+        self.up_flags = flags
+
+    def up(self):
+        self.control("down", self.name)
+        self.control("up", self.name, *self.up_flags)
+
+    def down(self):
+        self.control("down", self.name)
+
+    def control(self, *args):
+        done = subprocess.run([CLUSTER, *args], capture_output=True, text=True, env=self.env,
+                              timeout=600)
+        if done.returncode:
+            raise Failed(f"cluster {' '.join(args)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def exec(self, *argv, stdin=None, check=True, timeout=300):
+        done = subprocess.run([CLUSTER, "exec", self.name, "--", *argv], input=stdin,
+                              capture_output=True, text=True, env=self.env, timeout=timeout)
+        if check and done.returncode:
+            raise Failed(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def kubectl(self, *args, stdin=None, check=True):
+        return self.exec("kubectl", *args, stdin=stdin, check=check)
+
+    def apply(self, *objects, ns=None):
+        text = "---\n".join(o if isinstance(o, str) else yaml.safe_dump(o) for o in objects)
+        return self.kubectl("apply", *(["-n", ns] if ns else []), "-f", "-", stdin=text)
+
+    def get(self, kind, name=None, ns="default", selector=None):
+        """One object (None when it is not there), or the list of all."""
+        args = ["get", kind, *([name] if name else []), "-n", ns, "-o", "json",
+                *(["-l", selector] if selector else [])]
+        done = self.kubectl(*args, check=False)
+        if done.returncode:
+            if "NotFound" in done.stderr:
+                return None
+            raise Failed(done.stderr)
+        found = json.loads(done.stdout)
+        return found if name else found["items"]
+
+    def wait(self, what, probe, seconds=WAIT_SECONDS):
+        """Polls until probe() is true; its last answer is the result."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = probe()
+            if answer:
+                return answer
+            if time.monotonic() > deadline:
+                raise Failed(f"still waiting for {what} after {seconds} s\n{self.describe()}")
+            time.sleep(0.2)  # the poll's period, not a wait for a result
+
+    def describe(self):
+        parts = []
+        for args in (["get", "fpl,frun,jobs,pods", "-A", "-o", "wide"],
+                     ["get", "frun", "-A", "-o", "yaml"],
+                     ["logs", "-n", "fondant-system", "deploy/fondant-operator", "--tail=60"]):
+            done = self.kubectl(*args, check=False)
+            parts.append((done.stdout + done.stderr)[-6000:])
+        return "\n".join(parts)
+
+
+def helm_install(cluster, image, *extra):
+    repository, tag = image.rsplit(":", 1)
+    cluster.exec("helm", "upgrade", "--install", "fondant", str(ROOT / "helm/fondant-operator"),
+                 "--namespace", "fondant-system", "--create-namespace", "--wait",
+                 "--set", "fullnameOverride=fondant-operator",
+                 "--set", f"image.repository={repository}", "--set", f"image.tag={tag}",
+                 "--set", "image.pullPolicy=Never", *extra)
+
+
+PROBE = "registry.lab/probe:1"
+ARGS = {"sleep": "float", "fail": "int", "fail_attempts": "int", "eat_mb": "int", "print": "str",
+        "stderr": "str", "rows": "int", "write": "bool", "note": "str"}
+numbers = itertools.count(1)
+
+
+def probe_component(consumes=None, produces=None):
+    spec = {"name": "Probe", "description": "A probe.", "image": PROBE,
+            "args": {name: {"type": kind, "default": "None"} for name, kind in ARGS.items()}}
+    if consumes:
+        spec["consumes"] = {name: {"type": "string"} for name in consumes}
+    if produces:
+        spec["produces"] = {name: {"type": "string"} for name in produces}
+    return spec
+
+
+def probe_step(name, consumes=None, produces=None, arguments=None, **more):
+    return {"name": name, "component": {"spec": probe_component(consumes, produces)},
+            **({"arguments": arguments} if arguments else {}), **more}
+
+
+class Namespace:
+    """A namespace of the cluster, with a host folder that its pipelines see as /data."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.name = f"t{next(numbers)}"
+        self.data = ROOT / ".cache/e2e-data" / f"{cluster.name}-{self.name}"
+        self.data.mkdir(parents=True)
+
+    def kubectl(self, *args, **more):
+        return self.cluster.kubectl("-n", self.name, *args, **more)
+
+    def pipeline(self, name, steps, **spec):
+        return {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantPipeline",
+                "metadata": {"name": name},
+                "spec": {"workingDirectory": "/data/artifacts", "podTemplate": {"spec": {
+                    "volumes": [{"name": "data", "hostPath": {"path": str(self.data)}}],
+                    "containers": [{"name": "main", "volumeMounts": [
+                        {"name": "data", "mountPath": "/data"}]}]}},
+                    "steps": steps, **spec}}
+
+    def linear(self, name, *arguments, **spec):
+        """load -> middle... -> last, one step for each dict of arguments."""
+        steps = []
+        for i, given in enumerate(arguments):
+            given = dict(given)
+            step_name = given.pop("name", f"s{i + 1}")
+            extra = given.pop("step", {})
+            steps.append(probe_step(step_name, consumes=["a"] if i else None,
+                                    produces=None if i else ["a"], arguments=given, **extra))
+        return self.pipeline(name, steps, **spec)
+
+    def apply(self, *objects):
+        return self.cluster.apply(*objects, ns=self.name)
+
+    def get(self, kind, name=None, selector=None):
+        return self.cluster.get(kind, name, self.name, selector)
+
+    def patch(self, kind, name, patch, subresource=None):
+        return self.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(patch),
+                            *([f"--subresource={subresource}"] if subresource else []))
+
+    def wait(self, what, probe, **more):
+        return self.cluster.wait(f"{what} in {self.name}", probe, **more)
+
+    def latest(self, pipeline, generation=None, not_run=None):
+        """The run that the pipeline's status names once it looked at this generation."""
+        def probe():
+            status = self.get("fpl", pipeline).get("status", {})
+            run = status.get("latestRun", {}).get("name")
+            if not run or run == not_run:
+                return None
+            if generation and status.get("observedGeneration") != generation:
+                return None
+            return run
+        return self.wait(f"a run of {pipeline}", probe)
+
+    def finished(self, run, phase="Succeeded"):
+        def probe():
+            found = self.get("frun", run)
+            now = found.get("status", {}).get("phase")
+            return found if now in ("Succeeded", "Failed", "Cancelled") else None
+        found = self.wait(f"the end of {run}", probe)
+        assert found["status"]["phase"] == phase, json.dumps(found["status"], indent=1)
+        return found
+
+    def run_to(self, pipeline, phase="Succeeded", not_run=None):
+        """Applies a pipeline and waits for the end of the run it triggers."""
+        self.apply(pipeline)
+        name = pipeline["metadata"]["name"]
+        generation = self.get("fpl", name)["metadata"]["generation"]
+        return self.finished(self.latest(name, generation, not_run), phase)
+
+    def quiet(self, pipeline):
+        """The controller has looked at everything: a later change of another pipeline is through."""
+        name = f"fence-{next(numbers)}"
+        self.run_to(self.linear(name, {}))
+        self.kubectl("delete", "fpl", name, "--wait")
+        return [r["metadata"]["name"] for r in self.get("frun")
+                if r["metadata"]["labels"].get("fondant.ai/pipeline") == pipeline]
+
+
+def steps_of(run):
+    return {step["name"]: step for step in run["status"]["steps"]}
+
+
+def phases_of(run):
+    return {step["name"]: step["phase"] for step in run["status"]["steps"]}
