@@ -129,13 +129,13 @@ unit: unit-programs
 	@tests/run unit
 
 build/fuzz/%: tests/fuzz/%.c
-	@$(MAKE) --no-print-directory CC=$(CLANG) B=build/fuzzobj CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wno-unknown-warning-option' build/fuzzobj/libs
+	@$(MAKE) --no-print-directory -j2 CC=$(CLANG) B=build/fuzzobj CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wno-unknown-warning-option' build/fuzzobj/libs
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
 		-Wl,--start-group build/fuzzobj/lib/*.a -Wl,--end-group $(LDLIBS)
 build/fuzzobj/libs: $(call lib,$(LIBS_kube) compiler)
-fuzz: $(FUZZ) ## run each fuzz target for FUZZ_SECONDS (20)
+fuzz: ## run each fuzz target for FUZZ_SECONDS (20)
 	@tests/run fuzz
 
 asan: ## build and run the unit tests under ASan and UBSan
@@ -173,3 +173,14 @@ clean: ## remove build/ (.cache/ stays)
 	rm -rf build
 
 -include $(shell find $(B)/obj build/fuzzobj -name '*.d' 2>/dev/null)
+
+# --- bench: what bench/run measures, as released; into build/release ---
+.PHONY: bench-programs
+bench-programs:
+	@$(MAKE) --no-print-directory RELEASE=1 B=build/release build/release/fondant-controller \
+		build/release/bench/compile
+$(B)/bench/compile: $(B)/obj/bench/compile.o $(call lib,$(LIBS_compiler))
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS_BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# --- end of bench ---

@@ -20,7 +20,8 @@ void check_init(struct check *c, struct diag_list *diags, const char *base)
 	where_init(&c->w, base);
 }
 
-static void add(struct check *c, const char *reason, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void add(
+	struct check *c, const char *reason, const char *fmt, va_list ap)
 {
 	auto_free char *message = xvasprintf(fmt, ap);
 

@@ -37,8 +37,8 @@ static char *clean(const char *text)
 }
 
 /* NULL when the list is full; a warning that finds it full is not even counted. */
-static struct diag *add(struct diag_list *list, bool warning, const char *path, const char *reason,
-	const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static struct diag *add(struct diag_list *list, bool warning,
+	const char *path, const char *reason, const char *fmt, va_list ap)
 {
 	auto_free char *message = NULL;
 	struct diag *d;

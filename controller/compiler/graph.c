@@ -276,6 +276,16 @@ static const struct step_model *stuck_input(
 	return NULL;
 }
 
+/* The list of the step that names the other one. */
+static const char *list_naming(const struct step_model *s, int other)
+{
+	for (int i = 0; i < s->from_len; i++) {
+		if (s->from[i] == other)
+			return "from";
+	}
+	return "dependsOn";
+}
+
 /* The one of the circle that stands first in the document says it all. via[i] is the next one. */
 static void report_cycle(struct compiler *m, int on, const int *via)
 {
@@ -291,7 +301,7 @@ static void report_cycle(struct compiler *m, int on, const int *via)
 			buf_addf(&way, "%s -> ", m->steps[i].name);
 	}
 	model_at_step(m, &m->steps[first]);
-	check_error_at(&m->c, m->steps[first].from_len ? "from" : "dependsOn", "Cycle",
+	check_error_at(&m->c, list_naming(&m->steps[first], via[first]), "Cycle",
 		"steps wait for each other: %s%s%s", buf_str(&way), shown > 10 ? "... -> " : "",
 		m->steps[first].name);
 }

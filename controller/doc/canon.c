@@ -205,6 +205,11 @@ static void dump_string(const char *s, size_t len, bool ascii, struct buf *out)
 		uint32_t code = 0;
 		char letter;
 
+		/* nearly all that is ever written: ASCII without escapes */
+		while (i < len && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+			i++;
+		if (i == len)
+			break;
 		size = str_utf8_next(s + i, len - i, &code);
 		assert(size); /* jansson holds well-formed UTF-8 only */
 		letter = short_escape(code);
@@ -254,12 +259,34 @@ static int compare_members(const void *a, const void *b)
 	return (x->len > y->len) - (x->len < y->len);
 }
 
+/* Most objects are small, and come sorted or nearly so: then qsort's set-up is what would cost. */
+#define FEW_MEMBERS 16
+
+static void sort_members(struct member *members, size_t n)
+{
+	if (n > FEW_MEMBERS) {
+		qsort(members, n, sizeof(*members), compare_members);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		struct member moved = members[i];
+		size_t to = i;
+
+		for (; to > 0 && compare_members(&members[to - 1], &moved) > 0; to--)
+			members[to] = members[to - 1];
+		members[to] = moved;
+	}
+}
+
 static void dump(const json_t *json, const struct style *style, struct buf *out);
 
 static void dump_object(const json_t *json, const struct style *style, struct buf *out)
 {
 	size_t n = json_object_size(json), i = 0;
-	auto_free struct member *members = xcalloc(n, sizeof(*members));
+	struct member few[FEW_MEMBERS];
+	auto_free struct member *many =
+		n > FEW_MEMBERS ? xreallocarray(NULL, n, sizeof(*many)) : NULL;
+	struct member *members = many ? many : few;
 	const char *key;
 	json_t *value;
 	size_t len;
@@ -269,7 +296,7 @@ static void dump_object(const json_t *json, const struct style *style, struct bu
 		members[i++] = (struct member){.key = key, .len = len, .value = value};
 	}
 	if (style->sorted)
-		qsort(members, n, sizeof(*members), compare_members);
+		sort_members(members, n);
 	buf_addc(out, '{');
 	for (i = 0; i < n; i++) {
 		if (i)
