@@ -158,6 +158,13 @@ static void queue_runs_of(struct scope *scope, const char *index)
 		scope->caches[CACHED_RUNS], index, queue_run_object, scope->controller);
 }
 
+/* A run that has no frozen spec yet waits for its pipeline. */
+static void queue_unpinned_run(void *arg, struct kube_object *object)
+{
+	if (!strstr(object->text, "\"frozenSpec\""))
+		queue_run_object(arg, object);
+}
+
 /* "<namespace>/<pipeline>" -> that pipeline's key. */
 static void queue_indexed_pipeline(
 	struct controller *c, const struct kube_object *object, bool initial)
@@ -208,12 +215,14 @@ static void run_changed(struct scope *scope, const struct kube_object *object, b
 static void pipeline_changed(
 	struct scope *scope, const struct kube_object *object, bool removed, bool initial)
 {
-	queue_key(scope->controller, QUEUE_KEY_PIPELINE, object->namespace_, object->name, initial);
-	if (removed) {
-		auto_free char *index = xasprintf("%s/%s", object->namespace_, object->name);
+	auto_free char *index = xasprintf("%s/%s", object->namespace_, object->name);
 
+	queue_key(scope->controller, QUEUE_KEY_PIPELINE, object->namespace_, object->name, initial);
+	if (removed || object->deleting)
 		queue_runs_of(scope, index);
-	}
+	else if (!initial)
+		kube_cache_each_indexed(
+			scope->caches[CACHED_RUNS], index, queue_unpinned_run, scope->controller);
 }
 
 static void changed(void *owner, const struct kube_object *object, bool removed, bool initial)
@@ -234,7 +243,7 @@ static void changed(void *owner, const struct kube_object *object, bool removed,
 			component_changed(cache->scope, object);
 		break;
 	case CACHED_FROZEN:
-		if (removed)
+		if (removed || !initial)
 			queue_indexed_pipeline(c, object, initial);
 		break;
 	case CACHED_JOBS:

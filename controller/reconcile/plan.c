@@ -39,6 +39,11 @@ void plan_patch(struct plan *plan, const struct kube_resource *resource, const c
 	w->body = body;
 }
 
+void plan_optional(struct plan *plan)
+{
+	plan->writes[plan->len - 1].optional = true;
+}
+
 void plan_delete(struct plan *plan, const struct kube_resource *resource, const char *namespace_,
 	const char *name, const char *uid)
 {

@@ -18,6 +18,7 @@ struct plan_write {
 	char *name;              /* NULL for a create */
 	const char *subresource; /* constant or NULL */
 	json_t *body;            /* owned */
+	bool optional;           /* a refusal is logged, and the pass goes on */
 };
 
 struct plan_event {
@@ -45,6 +46,8 @@ void plan_create(struct plan *plan, const struct kube_resource *resource, const 
 	json_t *body);
 void plan_patch(struct plan *plan, const struct kube_resource *resource, const char *namespace_,
 	const char *name, const char *subresource, json_t *body);
+/* The write added last may be refused (403, 422, a name that somebody else has). */
+void plan_optional(struct plan *plan);
 /* With the UID as precondition; propagation Background. */
 void plan_delete(struct plan *plan, const struct kube_resource *resource, const char *namespace_,
 	const char *name, const char *uid);

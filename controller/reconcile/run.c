@@ -42,7 +42,7 @@ static const json_t *whose_turn(const struct run_view *view)
 	const json_t *other;
 	size_t i;
 
-	if (doc_str(view->run, "status.startTime"))
+	if (doc_str(view->run, "status.startTime") || view->has_jobs)
 		return NULL;
 	json_array_foreach (view->runs, i, other) {
 		if (str_eq(doc_str(other, "metadata.uid"), uid) || is_final(other) ||
@@ -142,19 +142,19 @@ enum run_admission run_admit(
 		return RUN_SETTLED;
 	if (refuse_later_fields(view, plan))
 		return RUN_REFUSED;
-	if (!doc_str(run, "status.startTime") &&
+	if (!doc_str(run, "status.startTime") && !view->has_jobs &&
 		str_eq(doc_str(run, "spec.desiredState"), "Cancelled")) {
 		run_status_never_started(view, plan);
 		return RUN_REFUSED;
 	}
+	if (!pinned && !given)
+		return pin(view, plan);
 	other = whose_turn(view);
 	if (other)
 		return wait_for(view, RUN_QUEUED, "Queued",
 			xasprintf("waits for run %s of the same pipeline to finish",
 				doc_str_or(other, "metadata.name", "")),
 			plan);
-	if (!pinned && !given)
-		return pin(view, plan);
 	*ret_spec_name = xstrdup(pinned ? pinned : given);
 	if (pinned && doc_str(run, "status.frozenSpec.hash"))
 		*ret_hash = xstrdup(doc_str(run, "status.frozenSpec.hash"));
@@ -183,6 +183,8 @@ static void read_step(const json_t *json, const char *run_id, struct step_state 
 	time_of(json, "startTime", &state->start_s);
 	time_of(json, "completionTime", &state->end_s);
 	state->attempt = (int)doc_int_or(json, "attempts", state->phase == STEP_WAITING ? 0 : 1);
+	state->disruptions = (int)doc_int_or(json, "disruptions", 0);
+	time_of(json, "retryTime", &state->retry_at_s);
 	state->exit_code = (int)doc_int_or(json, "exitCode", -1);
 	state->reason = copy_or_null(doc_str(json, "reason"));
 	state->message = copy_or_null(doc_str(json, "message"));

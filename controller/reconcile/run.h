@@ -14,6 +14,7 @@ struct run_view {
 	const json_t *run;
 	const json_t *pipeline; /* NULL: gone or not known */
 	const json_t *runs;     /* array: all runs of the pipeline, this one too */
+	bool has_jobs;          /* steps were started, whatever the status says */
 	int64_t now_s;
 };
 

@@ -13,6 +13,7 @@
 #define FULL_MESSAGES 4 /* failed steps that keep their last log lines */
 #define SHORT_MESSAGE 256
 #define STEP_MESSAGE 2304 /* "exit code N" and 2 KiB of log */
+#define STEPS_BYTES 18000 /* of a status of at most 20 KB */
 #define EVENT_NOTE_MAX 900
 
 struct draft {
@@ -174,6 +175,9 @@ static json_t *step_json(const char *name, const struct step_state *s, size_t me
 	set_time(json, "completionTime", s->end_s);
 	if (s->attempt > 1)
 		json_object_set_new(json, "attempts", json_integer(s->attempt));
+	if (s->disruptions > 0)
+		json_object_set_new(json, "disruptions", json_integer(s->disruptions));
+	set_time(json, "retryTime", s->retry_at_s);
 	if (s->phase == STEP_CACHED && s->ref)
 		json_object_set_new(json, "cachedFrom", json_string(s->ref));
 	if (plain(s))
@@ -195,6 +199,40 @@ static json_t *step_json(const char *name, const struct step_state *s, size_t me
 	return json;
 }
 
+#define PLAIN (1u << STEP_SUCCEEDED | 1u << STEP_CACHED)
+#define NOT_RUN (1u << STEP_SKIPPED | 1u << STEP_CANCELLED)
+
+/* What steps do without where the list is over STEPS_BYTES, one after the other. */
+static const struct {
+	unsigned phases;
+	const char *key;
+	int kept; /* the first so many of them keep it */
+} dispensable[] = {
+	{PLAIN, "startTime", 0},
+	{NOT_RUN, "message", 0},
+	{PLAIN | NOT_RUN, "completionTime", 0},
+	{1u << STEP_FAILED, "message", FULL_MESSAGES},
+};
+
+static void shorten(json_t *steps)
+{
+	for (size_t k = 0; k < array_size(dispensable); k++) {
+		int kept = dispensable[k].kept;
+		json_t *step;
+		size_t i;
+
+		if (json_dumpb(steps, NULL, 0, JSON_COMPACT) <= STEPS_BYTES)
+			return;
+		json_array_foreach (steps, i, step) {
+			enum step_phase phase;
+
+			if (step_phase_parse(doc_str(step, "phase"), &phase) &&
+				(dispensable[k].phases & 1u << phase) && kept-- <= 0)
+				json_object_del(step, dispensable[k].key);
+		}
+	}
+}
+
 static void set_steps(
 	struct draft *d, const struct frozen_spec *spec, const struct run_state *state)
 {
@@ -209,12 +247,14 @@ static void set_steps(
 		json_array_append_new(steps,
 			step_json(spec->steps[i].name, s, full ? STEP_MESSAGE : SHORT_MESSAGE));
 	}
+	shorten(steps);
 	json_object_set_new(d->status, "steps", steps);
 	json_object_set_new(d->status, "progress", json_sprintf("%d/%d", done, spec->steps_len));
 }
 
-/* The status with everything that may wait taken out: Pending and Running look alike. */
-static json_t *without_lazy(const json_t *status)
+/* The status with what may wait taken out of the steps under way: the names of their Jobs, which
+ * are worth no write of their own; and then whether they are Pending or Running. */
+static json_t *without_lazy(const json_t *status, bool starts)
 {
 	json_t *copy = json_deep_copy(status);
 	json_t *step;
@@ -223,22 +263,66 @@ static json_t *without_lazy(const json_t *status)
 	json_array_foreach (json_object_get(copy, "steps"), i, step) {
 		const char *phase = doc_str_or(step, "phase", "");
 
-		if (str_eq(phase, "Running") ||
-			(str_eq(phase, "Pending") && !json_object_get(step, "reason"))) {
+		if (!str_eq(phase, "Running") &&
+			(!str_eq(phase, "Pending") || json_object_get(step, "reason")))
+			continue;
+		json_object_del(step, "external");
+		if (starts) {
 			json_object_set_new(step, "phase", json_string("Running"));
 			json_object_del(step, "startTime");
-			json_object_del(step, "external");
 		}
 	}
 	return copy;
 }
 
-static bool only_lazy_change(const json_t *old, const json_t *status)
+static bool alike(const json_t *old, const json_t *status, bool starts)
 {
-	auto_json *a = without_lazy(old);
-	auto_json *b = without_lazy(status);
+	auto_json *a = without_lazy(old, starts);
+	auto_json *b = without_lazy(status, starts);
 
 	return json_equal(a, b) != 0;
+}
+
+/* How long after the last write this change may wait; -1: until there is another. */
+static int64_t patience_ms(const json_t *old, const json_t *status)
+{
+	if (alike(old, status, false))
+		return -1;
+	return alike(old, status, true) ? RUN_STATUS_LAZY_MS : RUN_STATUS_EVERY_MS;
+}
+
+/*
+ * Whether the write waits, with a requeue for when it may not any more. An end never waits, nor
+ * what comes before something is stopped: after a crash only the status says why it is gone.
+ */
+static bool held_back(const struct run_view *view, const struct run_state *state,
+	enum run_phase phase, const json_t *status, int64_t last_write_ms_ago, struct plan *plan)
+{
+	const json_t *old = json_object_get(view->run, "status");
+	int64_t patience;
+
+	if (run_phase_final(phase) || state->needs_cancel || !doc_str(old, "startTime"))
+		return false;
+	patience = patience_ms(old, status);
+	if (patience < 0)
+		return true;
+	if (last_write_ms_ago >= patience)
+		return false;
+	plan_requeue(plan, patience - last_write_ms_ago);
+	return true;
+}
+
+/* Nothing else may happen until the run's own time is over. */
+static void look_at_timeout(const struct run_view *view, const struct frozen_spec *spec,
+	const json_t *status, struct plan *plan)
+{
+	int64_t started, left;
+
+	if (!spec->timeout_s || !time_parse_rfc3339(doc_str_or(status, "startTime", ""), &started))
+		return;
+	left = started + spec->timeout_s - view->now_s;
+	if (left > 0)
+		plan_requeue(plan, left * 1000);
 }
 
 static char *first_line(const char *message)
@@ -331,17 +415,11 @@ void run_update(const struct run_view *view, const struct frozen_spec *spec,
 	if (state->backend_run_id)
 		json_object_set_new(d.status, "backendRunID", json_string(state->backend_run_id));
 	set_steps(&d, spec, state);
-	if (!run_phase_final(phase) && old && doc_str(old, "startTime") &&
-		last_write_ms_ago < RUN_STATUS_LAZY_MS) {
-		int64_t hold =
-			only_lazy_change(old, d.status) ? RUN_STATUS_LAZY_MS : RUN_STATUS_EVERY_MS;
-
-		if (last_write_ms_ago < hold) {
-			if (!json_equal(old, d.status))
-				plan_requeue(plan, hold - last_write_ms_ago);
-			json_decref(d.status);
-			return;
-		}
+	if (!run_phase_final(phase))
+		look_at_timeout(view, spec, d.status, plan);
+	if (held_back(view, state, phase, d.status, last_write_ms_ago, plan)) {
+		json_decref(d.status);
+		return;
 	}
 	if (!started && phase != RUN_PENDING)
 		plan_event(plan, false, "Started", "Run", "%d steps on %s, frozen as %s",

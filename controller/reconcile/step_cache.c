@@ -52,7 +52,7 @@ char *step_cache_name(const struct frozen_spec *spec)
 
 static bool same_refs(const json_t *inputs, const char *const *refs, int len)
 {
-	if (json_array_size(inputs) != (size_t)len)
+	if (!json_is_array(inputs) || json_array_size(inputs) != (size_t)len)
 		return false;
 	for (int i = 0; i < len; i++) {
 		const char *ref = json_string_value(json_array_get(inputs, (size_t)i));
@@ -142,27 +142,47 @@ static int by_age(const void *a, const void *b)
 	return x->time < y->time ? -1 : x->time > y->time;
 }
 
-/* Adds `null` for the oldest entries beyond the bound to the patch's data. */
+static size_t weight(const char *key, const json_t *value)
+{
+	return strlen(key) + json_string_length(value);
+}
+
+/* Adds `null` for the oldest entries beyond the bounds to the patch's data. */
 static void prune(json_t *patch_data, const json_t *data)
 {
-	size_t total = json_object_size(data) + json_object_size(patch_data), len = 0;
-	struct aged_key *keys;
+	struct aged_key *keys = xcalloc(json_object_size(data) + 1, sizeof(*keys));
+	size_t total = json_object_size(patch_data), bytes = 0, len = 0;
 	const char *key;
 	json_t *value;
 
-	if (total <= STEP_CACHE_MAX)
-		return;
-	keys = xreallocarray(NULL, json_object_size(data) + 1, sizeof(*keys));
+	json_object_foreach (patch_data, key, value)
+		bytes += weight(key, value);
 	json_object_foreach ((json_t *)data, key, value) {
-		auto_json *entry = entry_of(data, key);
+		auto_json *entry = NULL;
 
-		if (!json_object_get(patch_data, key))
-			keys[len++] = (struct aged_key){key, doc_int_or(entry, "time", 0)};
+		if (json_object_get(patch_data, key))
+			continue;
+		entry = entry_of(data, key);
+		bytes += weight(key, value);
+		total++;
+		keys[len++] = (struct aged_key){key, doc_int_or(entry, "time", 0)};
 	}
 	qsort(keys, len, sizeof(*keys), by_age);
-	for (size_t i = 0; i < len && total > STEP_CACHE_MAX; i++, total--)
+	for (size_t i = 0; i < len && (total > STEP_CACHE_MAX || bytes > STEP_CACHE_BYTES); i++) {
+		total--;
+		bytes -= weight(keys[i].key, json_object_get(data, keys[i].key));
 		json_object_set_new(patch_data, keys[i].key, json_null());
+	}
 	free(keys);
+}
+
+static bool has_hits(const struct run_state *state)
+{
+	for (int i = 0; i < state->steps_len; i++) {
+		if (state->steps[i].phase == STEP_CACHED)
+			return true;
+	}
+	return false;
 }
 
 static json_t *owners_with(const json_t *index, const json_t *owner)
@@ -181,6 +201,29 @@ static json_t *owners_with(const json_t *index, const json_t *owner)
 	return owners;
 }
 
+static json_t *index_body(
+	const char *name, const struct frozen_spec *spec, json_t *owners, json_t *entries)
+{
+	return json_pack("{s:s, s:s, s:{s:s, s:{s:s}, s:{s:s, s:s}, s:O}, s:O}", "apiVersion", "v1",
+		"kind", "ConfigMap", "metadata", "name", name, "labels", LABEL_CACHE, "true",
+		"annotations", "fondant.ai/dataset", spec->dataset_name,
+		"fondant.ai/working-directory", spec->working_directory, "ownerReferences", owners,
+		"data", entries);
+}
+
+/* A list of owners is replaced whole: not over what another run has just added to it. */
+static json_t *index_patch(const json_t *index, json_t *owners, json_t *entries, bool joins)
+{
+	json_t *patch = json_pack("{s:O}", "data", entries);
+
+	if (joins)
+		json_object_set_new(patch, "metadata",
+			json_pack("{s:s, s:O}", "resourceVersion",
+				doc_str_or(index, "metadata.resourceVersion", ""),
+				"ownerReferences", owners));
+	return patch;
+}
+
 void step_cache_record(struct plan *plan, const char *namespace_, const struct frozen_spec *spec,
 	const struct run_state *state, const json_t *index, const json_t *owner)
 {
@@ -188,21 +231,17 @@ void step_cache_record(struct plan *plan, const char *namespace_, const struct f
 	auto_json *entries = new_entries(spec, state, data);
 	auto_json *owners = owners_with(index, owner);
 	auto_free char *name = step_cache_name(spec);
+	bool joins = json_array_size(owners) >
+		     json_array_size(doc_get(index, "metadata.ownerReferences"));
 
-	if (json_object_size(entries) == 0)
+	if (json_object_size(entries) == 0 && !(index && joins && has_hits(state)))
 		return;
-	if (!index) {
-		plan_create(plan, &kube_configmaps, namespace_,
-			json_pack("{s:s, s:s, s:{s:s, s:{s:s}, s:{s:s, s:s}, s:O}, s:O}",
-				"apiVersion", "v1", "kind", "ConfigMap", "metadata", "name", name,
-				"labels", LABEL_CACHE, "true", "annotations", "fondant.ai/dataset",
-				spec->dataset_name, "fondant.ai/working-directory",
-				spec->working_directory, "ownerReferences", owners, "data",
-				entries));
-		return;
-	}
 	prune(entries, data);
-	plan_patch(plan, &kube_configmaps, namespace_, name, NULL,
-		json_pack(
-			"{s:{s:O}, s:O}", "metadata", "ownerReferences", owners, "data", entries));
+	if (index)
+		plan_patch(plan, &kube_configmaps, namespace_, name, NULL,
+			index_patch(index, owners, entries, joins));
+	else
+		plan_create(plan, &kube_configmaps, namespace_,
+			index_body(name, spec, owners, entries));
+	plan_optional(plan);
 }

@@ -67,28 +67,51 @@ static void emit(
 		work->controller->events, regarding, warning, reason, action, note, time_wall_ms());
 }
 
-/* What somebody made under our name: adopted into the cache when it is ours by its owner. */
+static void next_write(struct work *work);
+
+/* By its controller; the cache's index has none and is known by its label. */
+static bool is_ours(const json_t *found, const json_t *body)
+{
+	const char *controller = name_controller_uid(body);
+
+	if (controller)
+		return str_eq(name_controller_uid(found), controller);
+	return json_object_get(doc_get(found, "metadata.labels"), LABEL_CACHE) != NULL;
+}
+
+static void name_conflict(struct work *work, const struct plan_write *write)
+{
+	auto_err err = ERR_INIT;
+
+	err_set(&err, ERR_USER, "NameConflict",
+		"%s \"%s\" exists and belongs to somebody else: delete or rename it",
+		write->resource->kind, doc_str_or(write->body, "metadata.name", ""));
+	emit(work, true, "NameConflict", "Create", err_message(&err));
+	if (write->optional) {
+		work->next_write++;
+		next_write(work);
+		return;
+	}
+	work_fail(work, &err, "adopt");
+	work_end(work);
+}
+
+/* What somebody made under our name: adopted into the cache when it is ours. */
 static void got_existing(struct kube_op *op)
 {
 	struct work *work = container_of(op, struct work, op);
 	const struct plan_write *write = &work->plan.writes[work->next_write];
-	const char *ours = name_controller_uid(write->body);
 
-	if (op->outcome == KUBE_OK && ours && str_eq(name_controller_uid(op->result), ours)) {
+	if (op->outcome != KUBE_OK) {
+		work->failed = true;
+		work_end(work);
+	} else if (is_ours(op->result, write->body)) {
 		absorb(work, write->resource, op->result);
 		queue_add(&work->controller->queue, work->key, QUEUE_HIGH);
-	} else if (op->outcome == KUBE_OK) {
-		auto_err err = ERR_INIT;
-
-		err_set(&err, ERR_USER, "NameConflict",
-			"%s \"%s\" exists and belongs to somebody else: delete or rename it",
-			write->resource->kind, doc_str_or(write->body, "metadata.name", ""));
-		work_fail(work, &err, "adopt");
-		emit(work, true, "NameConflict", "Create", err_message(&err));
+		work_end(work);
 	} else {
-		work->failed = true;
+		name_conflict(work, write);
 	}
-	work_end(work);
 }
 
 static void get_existing(struct work *work, const struct plan_write *write)
@@ -101,8 +124,6 @@ static void get_existing(struct work *work, const struct plan_write *write)
 		.done = got_existing};
 	kube_send(work->controller->client, &work->op);
 }
-
-static void next_write(struct work *work);
 
 static void note_status_write(struct work *work, const struct plan_write *write)
 {
@@ -119,11 +140,25 @@ static void note_status_write(struct work *work, const struct plan_write *write)
 	}
 }
 
+static bool passed_over(const struct plan_write *write, const struct kube_op *op)
+{
+	if (!write->optional || (op->outcome != KUBE_INVALID && op->outcome != KUBE_FORBIDDEN))
+		return false;
+	log_warn("does without", "kind", write->resource->kind, "err.reason", op->err.reason, "err",
+		err_message(&op->err));
+	return true;
+}
+
 static void write_done(struct kube_op *op)
 {
 	struct work *work = container_of(op, struct work, op);
 	const struct plan_write *write = &work->plan.writes[work->next_write];
 
+	if (passed_over(write, op)) {
+		work->next_write++;
+		next_write(work);
+		return;
+	}
 	switch (op->outcome) {
 	case KUBE_OK:
 		if (write->verb != KUBE_DELETE)

@@ -16,6 +16,7 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "reconcile/names.h"
+#include "runners/kubernetes_job.h"
 
 void run_live_free(void *value)
 {
@@ -288,11 +289,30 @@ static void load_spec(struct work *work)
 	kube_send(work->controller->client, &work->op);
 }
 
+/* A Job is there before the status says that the run has started. */
+static bool has_jobs(struct work *work)
+{
+	auto_free char *label = kubernetes_run_label(work->name);
+	auto_json *jobs = NULL;
+	const json_t *job;
+	size_t i;
+
+	if (doc_str(work->object, "status.startTime"))
+		return true;
+	jobs = scope_indexed(work->scope, CACHED_JOBS, work->namespace_, label);
+	json_array_foreach (jobs, i, job) {
+		if (str_eq(name_controller_uid(job), doc_str(work->object, "metadata.uid")))
+			return true;
+	}
+	return false;
+}
+
 void work_run(struct work *work)
 {
 	auto_free char *pipeline = run_pipeline_name(work->object);
 
-	work->view = (struct run_view){.run = work->object, .now_s = time_wall_ms() / 1000};
+	work->view = (struct run_view){
+		.run = work->object, .has_jobs = has_jobs(work), .now_s = time_wall_ms() / 1000};
 	if (pipeline) {
 		work->view.pipeline =
 			scope_object(work->scope, CACHED_PIPELINES, work->namespace_, pipeline);
