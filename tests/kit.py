@@ -6,8 +6,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parent.parent
 CLUSTER = str(ROOT / "tests/localcluster/cluster")
 WAIT_SECONDS = 240
@@ -50,7 +48,8 @@ class Cluster:
         return self.exec("kubectl", *args, stdin=stdin, check=check)
 
     def apply(self, *objects, ns=None):
-        text = "---\n".join(o if isinstance(o, str) else yaml.safe_dump(o) for o in objects)
+        # JSON: kubectl reads YAML 1.1, in which a step called y would be a boolean
+        text = "---\n".join(o if isinstance(o, str) else json.dumps(o) + "\n" for o in objects)
         return self.kubectl("apply", *(["-n", ns] if ns else []), "-f", "-", stdin=text)
 
     def get(self, kind, name=None, ns="default", selector=None):
@@ -150,6 +149,10 @@ class Namespace:
 
     def apply(self, *objects):
         return self.cluster.apply(*objects, ns=self.name)
+
+    def create(self, body):
+        """For what is too large for apply's annotation."""
+        return self.kubectl("create", "-f", "-", stdin=json.dumps(body))
 
     def get(self, kind, name=None, selector=None):
         return self.cluster.get(kind, name, self.name, selector)
