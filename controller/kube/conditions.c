@@ -18,6 +18,19 @@ json_t *condition_find(const json_t *conditions, const char *type)
 	return NULL;
 }
 
+void condition_drop(json_t *conditions, const char *type)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (conditions, i, item) {
+		if (str_eq(json_string_value(json_object_get(item, "type")), type)) {
+			json_array_remove(conditions, i);
+			return;
+		}
+	}
+}
+
 const char *condition_status(const json_t *conditions, const char *type)
 {
 	return json_string_value(json_object_get(condition_find(conditions, type), "status"));

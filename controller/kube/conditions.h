@@ -14,6 +14,8 @@
  * previous: the array as it was before this round, for lastTransitionTime; may be NULL. */
 void condition_set(json_t *conditions, const json_t *previous, const char *type, const char *status,
 	const char *reason, const char *message, int64_t observed_generation, int64_t now_seconds);
+/* Takes a condition away: Reconciling and Stalled are present only while true. */
+void condition_drop(json_t *conditions, const char *type);
 /* Borrowed; NULL when absent. */
 json_t *condition_find(const json_t *conditions, const char *type);
 /* "True", "False", "Unknown" or NULL. */

@@ -25,20 +25,6 @@ static void set(struct draft *d, const char *type, const char *status, const cha
 		d->f->now_s);
 }
 
-/* Reconciling and Stalled are present only while true. */
-static void drop(struct draft *d, const char *type)
-{
-	json_t *condition;
-	size_t i;
-
-	json_array_foreach (d->conditions, i, condition) {
-		if (str_eq(doc_str(condition, "type"), type)) {
-			json_array_remove(d->conditions, i);
-			return;
-		}
-	}
-}
-
 static void ready_true(struct draft *d)
 {
 	const struct pipeline_findings *f = d->f;
@@ -55,8 +41,8 @@ static void ready_true(struct draft *d)
 	else if (f->waits_for)
 		buf_addf(&message, "; the next run waits for %s", f->waits_for);
 	set(d, "Ready", "True", "Compiled", buf_str(&message));
-	drop(d, "Reconciling");
-	drop(d, "Stalled");
+	condition_drop(d->conditions, "Reconciling");
+	condition_drop(d->conditions, "Stalled");
 }
 
 static const char *first_reason(const struct diag_list *diags, bool waits)
@@ -78,14 +64,14 @@ static void ready_false(struct draft *d, struct plan *plan)
 	if (diag_errors(diags) == 0) {
 		set(d, "Ready", "False", reason, buf_str(&message));
 		set(d, "Reconciling", "True", reason, buf_str(&message));
-		drop(d, "Stalled");
+		condition_drop(d->conditions, "Stalled");
 		return;
 	}
 	if (diag_errors(diags) > 1)
 		reason = "InvalidSpec";
 	set(d, "Ready", "False", reason, buf_str(&message));
 	set(d, "Stalled", "True", reason, buf_str(&message));
-	drop(d, "Reconciling");
+	condition_drop(d->conditions, "Reconciling");
 	if (doc_int_or(d->f->pipeline, "status.observedGeneration", -1) != d->generation)
 		plan_event(
 			plan, true, reason, "Compile", "%.*s", EVENT_NOTE_MAX, buf_str(&message));

@@ -10,6 +10,7 @@
 #include "kube/conditions.h"
 #include "reconcile/names.h"
 #include "reconcile/run_status.h"
+#include "runners/kubernetes_observe.h"
 
 static bool phase_of(const json_t *run, enum run_phase *ret_phase)
 {
@@ -174,6 +175,16 @@ static char *copy_or_null(const char *s)
 	return s ? xstrdup(s) : NULL;
 }
 
+/* A count of attempts; whoever else may write a status cannot make it absurd. */
+static int count_of(const json_t *object, const char *key, int fallback)
+{
+	int64_t count = doc_int_or(object, key, fallback);
+
+	if (count < 0)
+		return 0;
+	return count > KUBERNETES_MAX_ATTEMPT ? KUBERNETES_MAX_ATTEMPT : (int)count;
+}
+
 static void read_step(const json_t *json, const char *run_id, struct step_state *state)
 {
 	const char *name = doc_str_or(json, "name", "");
@@ -182,8 +193,8 @@ static void read_step(const json_t *json, const char *run_id, struct step_state 
 		state->phase = STEP_WAITING;
 	time_of(json, "startTime", &state->start_s);
 	time_of(json, "completionTime", &state->end_s);
-	state->attempt = (int)doc_int_or(json, "attempts", state->phase == STEP_WAITING ? 0 : 1);
-	state->disruptions = (int)doc_int_or(json, "disruptions", 0);
+	state->attempt = count_of(json, "attempts", state->phase == STEP_WAITING ? 0 : 1);
+	state->disruptions = count_of(json, "disruptions", 0);
 	time_of(json, "retryTime", &state->retry_at_s);
 	state->exit_code = (int)doc_int_or(json, "exitCode", -1);
 	state->reason = copy_or_null(doc_str(json, "reason"));
@@ -211,8 +222,10 @@ struct step_state *run_known_steps(const json_t *run, const struct frozen_spec *
 	json_array_foreach (doc_get(run, "status.steps"), i, step) {
 		int index = frozen_spec_step(spec, doc_str_or(step, "name", ""));
 
-		if (index >= 0 && !known[index].reason)
-			read_step(step, run_id, &known[index]);
+		if (index < 0)
+			continue;
+		step_state_clear(&known[index]);
+		read_step(step, run_id, &known[index]);
 	}
 	return known;
 }

@@ -46,19 +46,6 @@ static void set(struct draft *d, const char *type, const char *status, const cha
 		d->view->now_s);
 }
 
-static void drop(struct draft *d, const char *type)
-{
-	json_t *condition;
-	size_t i;
-
-	json_array_foreach (d->conditions, i, condition) {
-		if (str_eq(doc_str(condition, "type"), type)) {
-			json_array_remove(d->conditions, i);
-			return;
-		}
-	}
-}
-
 static void conditions_final(
 	struct draft *d, enum run_phase phase, const char *reason, const char *message)
 {
@@ -67,9 +54,9 @@ static void conditions_final(
 	set(d, "Ready", good ? "True" : "False", reason, message);
 	set(d, "Succeeded", good ? "True" : "False", reason, message);
 	set(d, "Finished", "True", run_phase_name(phase), message);
-	drop(d, "Reconciling");
+	condition_drop(d->conditions, "Reconciling");
 	if (good)
-		drop(d, "Stalled");
+		condition_drop(d->conditions, "Stalled");
 	else
 		set(d, "Stalled", "True", reason, message);
 }
@@ -88,7 +75,7 @@ static void conditions_open(
 		set(d, "Reconciling", "True", "Running", message);
 	} else {
 		set(d, "Ready", "True", "Started", message);
-		drop(d, "Reconciling");
+		condition_drop(d->conditions, "Reconciling");
 	}
 	set(d, "Succeeded", "Unknown", reason, message);
 	set(d, "Finished", "False", reason, message);
