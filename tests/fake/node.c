@@ -33,7 +33,7 @@ struct fake_node {
 	/* the server's own, called first */
 	void (*committed)(void *user, const struct fake_event *event);
 	void *committed_user;
-	struct list jobs;
+	struct list jobs;  /* those with something to do */
 	struct map by_uid; /* -> struct node_job * */
 	struct map uids;   /* of all objects */
 	bool garbage;      /* something has lost its owners, or may have */
@@ -87,6 +87,8 @@ static void job_changes(struct fake_node *node, const struct fake_event *event)
 	job = map_get(&node->by_uid, doc_str_or(event->before, "metadata.uid", ""));
 	if (!job)
 		return;
+	if (!list_linked(&job->link))
+		list_add_tail(&node->jobs, &job->link);
 	job->gone |= !event->after;
 	job->deleting |= doc_str(event->after, "metadata.deletionTimestamp") != NULL;
 }
@@ -205,6 +207,7 @@ static void advance(struct fake_node *node, struct node_job *job)
 		end_job(node, job);
 		break;
 	case JOB_DONE:
+		list_del(&job->link);
 		return;
 	}
 	job->stage++;
@@ -267,7 +270,7 @@ void fake_node_turn(struct fake_node *node)
 
 		if (job->gone || job->deleting)
 			finish_deletion(node, job);
-		else if (job->stage != JOB_DONE && job->due_ms <= now)
+		else if (job->due_ms <= now)
 			advance(node, job);
 	}
 	if (node->garbage)
@@ -299,15 +302,16 @@ struct fake_node *fake_node_new(struct fake_api *api,
 void fake_node_free(struct fake_node *node)
 {
 	struct fake_store *store;
+	size_t pos = 0;
+	void *job;
 
 	if (!node)
 		return;
 	store = fake_api_store(node->api);
 	store->committed = node->committed;
 	store->user = node->committed_user;
-	list_for_each (link, &node->jobs) {
-		job_free(node, container_of(link, struct node_job, link));
-	}
+	while (map_next(&node->by_uid, &pos, NULL, &job))
+		job_free(node, job);
 	map_clear(&node->by_uid);
 	map_clear(&node->uids);
 	free(node);

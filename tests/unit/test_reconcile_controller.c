@@ -401,6 +401,106 @@ static void only_finished_runs_over_the_limit_go(void **state)
 	expect_quiet(w);
 }
 
+static const char *why(struct world *w, const char *run_name)
+{
+	static char text[64];
+	auto_free char *path = xasprintf(WORLD_RUNS "/%s", run_name);
+	auto_json *run = fake_api_get(w->api, path);
+
+	snprintf(text, sizeof(text), "%s",
+		doc_str_or(
+			condition_find(doc_get(run, "status.conditions"), "Ready"), "reason", "-"));
+	return text;
+}
+
+static void put_run_of(struct world *w, const char *name, const char *spec_name)
+{
+	json_t *run = manual_run(name);
+
+	json_object_set_new(
+		run, "spec", json_pack("{s:{s:s}}", "frozenSpecRef", "name", spec_name));
+	fake_api_put(w->api, run);
+}
+
+/* A ConfigMap is what its name says, or nothing. */
+static void a_lost_or_forged_spec_fails_its_run(void **state)
+{
+	struct world *w = *state;
+	auto_json *pipeline = NULL;
+	const char *good;
+
+	world_apply(w, &(struct world_pipeline){.load = 1, .a = 1, .b = 1, .c = 1});
+	world_until(w, one_finished, 60000);
+	world_pass(w, 2000);
+	fake_api_put_text(w->api,
+		"{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"namespace\": "
+		"\"n\", \"name\": \"p-0123456789ab\"}, \"data\": {\"spec.json\": \"{}\"}}");
+	fake_api_put_text(w->api,
+		"{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"namespace\": "
+		"\"n\", \"name\": \"p-44136fa355b3\"}, \"data\": {\"spec.json\": \"{}\"}}");
+	put_run_of(w, "lost", "p-ffffffffffff");
+	world_pass(w, 5000);
+	put_run_of(w, "forged", "p-0123456789ab");
+	world_pass(w, 5000);
+	put_run_of(w, "empty", "p-44136fa355b3"); /* its hash is right */
+	world_pass(w, 5000);
+	pipeline = world_get_pipeline(w, "p");
+	good = doc_str(pipeline, "status.frozen.name");
+	put_run_of(w, "good", good);
+	world_pass(w, 10000);
+	assert_string_equal(why(w, "lost"), "SpecLost");
+	assert_string_equal(why(w, "forged"), "SpecLost");
+	assert_string_equal(why(w, "empty"), "SpecLost");
+	assert_string_equal(why(w, "good"), "Succeeded");
+	assert_int_equal(w->jobs_made, 4);
+	expect_quiet(w);
+}
+
+static void lost_statuses_and_upgrades_run_nothing(void **state)
+{
+	struct world *w = *state;
+
+	world_apply(w, &(struct world_pipeline){.load = 1, .a = 1, .b = 1, .c = 1});
+	world_until(w, one_finished, 60000);
+	world_pass(w, 3000);
+	fake_api_patch(w->api, WORLD_PIPELINES "/p", json_pack("{s:n}", "status"));
+	world_pass(w, 5000);
+	assert_string_equal(condition(w, "Succeeded"), "True");
+	world_kill(w);
+	fake_api_patch(w->api, WORLD_PIPELINES "/p", json_pack("{s:n}", "status"));
+	w->options.compiler_format = "999";
+	world_start(w);
+	world_pass(w, 5000);
+	assert_string_equal(condition(w, "Succeeded"), "True");
+	assert_int_equal(w->runs_made, 1);
+	assert_int_equal(w->jobs_made, 4);
+	expect_quiet(w);
+}
+
+static void has_stopped(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void stopping_ends_what_is_under_way(void **state)
+{
+	struct world *w = *state;
+	int stopped = 0;
+	size_t writes;
+
+	world_apply(w, &(struct world_pipeline){.load = 14, .a = 1, .b = 1, .c = 1});
+	world_until(w, a_pod_runs, 10000);
+	world_apply(w, &(struct world_pipeline){.load = 2, .a = 1, .b = 1, .c = 1});
+	world_turn(w);
+	controller_stop(w->controller, has_stopped, &stopped);
+	world_pass(w, 31000);
+	assert_int_equal(stopped, 1);
+	writes = w->counts.writes;
+	world_pass(w, 10000);
+	assert_int_equal(w->counts.writes, writes);
+	assert_int_equal(kube_client_in_flight(w->client), 0);
+}
+
 static void a_new_process_writes_nothing(void **state)
 {
 	struct world *w = *state;
@@ -437,6 +537,9 @@ int main(void)
 		T(an_index_that_is_refused_stops_no_run),
 		T(a_lost_answer_about_the_index_is_no_conflict),
 		T(only_finished_runs_over_the_limit_go),
+		T(a_lost_or_forged_spec_fails_its_run),
+		T(lost_statuses_and_upgrades_run_nothing),
+		T(stopping_ends_what_is_under_way),
 		T(a_new_process_writes_nothing),
 	};
 

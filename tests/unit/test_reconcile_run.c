@@ -866,7 +866,7 @@ static void odd_statuses_do_no_harm(void **state)
 		world_init(&w, 2, "{}");
 		json_object_set_new(w.run, "status", parse(odd[i]));
 		known = run_known_steps(w.run, &w.spec);
-		assert_true(known[0].attempt >= 0);
+		assert_in_range(known[0].attempt, 0, 1000);
 		for (int k = 0; k < 2; k++)
 			step_state_clear(&known[k]);
 		free(known);

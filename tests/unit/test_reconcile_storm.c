@@ -3,7 +3,9 @@
  * watches end, lag, repeat themselves and fall silent, and the controller dies at any moment. What
  * must always hold is checked by world.c; the end must be the one without faults, and then quiet.
  *
- * STORM_SEEDS=N tells it N times; STORM_SEED=S once, with that seed.
+ * A second story stops things: by hand, by time, by deletion.
+ *
+ * STORM_SEEDS=N tells each N times; STORM_SEED=S once, with that seed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -357,7 +359,7 @@ static void stop_from_four_sides(struct world *w, uint64_t seed)
 static void what_is_stopped_is_gone(void **state)
 {
 	uint64_t only = number("STORM_SEED", 0);
-	uint64_t first = only ? only : 1, last = only ? only : number("STORM_SEEDS", SEEDS);
+	uint64_t first = only ? only : 1, last = only ? only : number("STORM_SEEDS", SEEDS / 2);
 
 	(void)state;
 	for (uint64_t seed = first; seed <= last; seed++) {
