@@ -10,6 +10,7 @@
 #include "compiler/mapping.h"
 #include "doc/canon.h"
 #include "doc/json.h"
+#include "doc/path.h"
 
 char *argv_attempt_run_id(const char *run_id, int attempt)
 {
@@ -96,12 +97,8 @@ static void add_argument(const char *name, const json_t *value, struct strvec *a
 static void add_arguments(const json_t *arguments, struct strvec *args)
 {
 	auto_strvec names = STRVEC_INIT;
-	const char *name;
-	json_t *value;
 
-	json_object_foreach ((json_t *)arguments, name, value)
-		strvec_add(&names, name);
-	strvec_sort(&names);
+	doc_sorted_keys(arguments, &names);
 	strvec_for_each (&names, i)
 		add_argument(names.items[i], json_object_get(arguments, names.items[i]), args);
 }

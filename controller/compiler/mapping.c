@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "compiler/types.h"
+#include "doc/path.h"
 
 /* Fields of a dataset that are named in a message. */
 #define FIELDS_SHOWN 8
@@ -55,12 +56,8 @@ static json_t *declared_type(struct check *c, const json_t *value)
 static void describe_fields(const json_t *fields, struct buf *out)
 {
 	auto_strvec names = STRVEC_INIT;
-	const char *name;
-	json_t *type;
 
-	json_object_foreach ((json_t *)fields, name, type)
-		strvec_add(&names, name);
-	strvec_sort(&names);
+	doc_sorted_keys(fields, &names);
 	for (size_t i = 0; i < names.len && i < FIELDS_SHOWN; i++)
 		buf_addf(out, "%s%.60s", i ? ", " : "", names.items[i]);
 	if (names.len > FIELDS_SHOWN)
@@ -211,12 +208,8 @@ static void check_cycles(struct check *c, const struct side *side)
 static void build_outer(struct check *c, struct side *side, const json_t *inner)
 {
 	auto_strvec keys = STRVEC_INIT;
-	const char *key;
-	json_t *type;
 
-	json_object_foreach ((json_t *)inner, key, type)
-		strvec_add(&keys, key);
-	strvec_sort(&keys);
+	doc_sorted_keys(inner, &keys);
 	strvec_for_each (&keys, i) {
 		const char *name = outer_name(side, keys.items[i]);
 		const char *other = model_string(side->names, name);
@@ -456,12 +449,8 @@ void mapping_order(const json_t *mapping, struct strvec *ret_keys)
 {
 	auto_strvec keys = STRVEC_INIT;
 	auto_map done = MAP_INIT;
-	const char *key;
-	json_t *value;
 
-	json_object_foreach ((json_t *)mapping, key, value)
-		strvec_add(&keys, key);
-	strvec_sort(&keys);
+	doc_sorted_keys(mapping, &keys);
 	strvec_for_each (&keys, i) {
 		auto_strvec chain = STRVEC_INIT;
 		const char *at = keys.items[i];

@@ -112,3 +112,13 @@ void doc_set_new(json_t *root, const char *path, json_t *value)
 		path += len + 1;
 	}
 }
+
+void doc_sorted_keys(const json_t *object, struct strvec *ret_keys)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)object, key, value)
+		strvec_add(ret_keys, key);
+	strvec_sort(ret_keys);
+}

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/vec.h"
 
 /* Borrowed; NULL when absent. */
 json_t *doc_get(const json_t *root, const char *path);
@@ -19,5 +20,9 @@ int64_t doc_int_or(const json_t *root, const char *path, int64_t fallback);
 bool doc_bool_or(const json_t *root, const char *path, bool fallback);
 /* Sets by path, making objects on the way (arrays must exist); steals value. */
 void doc_set_new(json_t *root, const char *path, json_t *value);
+
+/* Appends the keys of an object in byte order; none when it is NULL or no object. ret_keys is empty
+ * before the call. */
+void doc_sorted_keys(const json_t *object, struct strvec *ret_keys);
 
 #endif

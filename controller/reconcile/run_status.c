@@ -342,9 +342,8 @@ static enum run_phase final_phase(const struct run_state *state, const char *sto
 	return state->phase;
 }
 
-static void set_outcome(struct draft *d, const struct frozen_spec *spec,
-	const struct run_state *state, enum run_phase phase, const char *reason,
-	const char *message, struct plan *plan)
+static void set_outcome(struct draft *d, const struct frozen_spec *spec, enum run_phase phase,
+	const char *reason, const char *message, struct plan *plan)
 {
 	auto_free char *progress = xasprintf(
 		"%s of %d steps done", doc_str_or(d->status, "progress", "0"), spec->steps_len);
@@ -369,7 +368,6 @@ static void set_outcome(struct draft *d, const struct frozen_spec *spec,
 	message = message ? message : run_phase_name(phase);
 	conditions_final(d, phase, reason, message);
 	plan_event(plan, true, run_phase_name(phase), "Run", "%.*s", EVENT_NOTE_MAX, message);
-	(void)state;
 }
 
 void run_update(const struct run_view *view, const struct frozen_spec *spec,
@@ -412,7 +410,7 @@ void run_update(const struct run_view *view, const struct frozen_spec *spec,
 		plan_event(plan, false, "Started", "Run", "%d steps on %s, frozen as %s",
 			spec->steps_len, spec->backend, id->spec_name);
 	step_events(view, spec, state, plan);
-	set_outcome(&d, spec, state, phase, stop ? stop_reason : state->reason,
+	set_outcome(&d, spec, phase, stop ? stop_reason : state->reason,
 		stop ? stop_message : state->message, plan);
 	write_draft(&d, plan);
 }
