@@ -63,7 +63,7 @@ LIBS_runners := runners kube net loop compiler doc base
 LIBS_dag := $(LIBS_runners)
 LIBS_reconcile := reconcile runners kube net loop compiler doc base
 LIBS_app := app $(LIBS_reconcile)
-LIBS_tool := doc base
+LIBS_tool := net loop doc base
 
 SRC_fake := $(wildcard tests/fake/*.c)
 OBJ_fake := $(SRC_fake:%.c=$(B)/obj/%.o)

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
 	char *data;
@@ -25,10 +26,32 @@ struct buf {
 #define BUF_INIT_MAX(n) {.max = (n)}
 /* clang-format on */
 
-/* All return 0, or -1 once the buffer overflowed. */
-int buf_add(struct buf *b, const void *data, size_t len);
-int buf_adds(struct buf *b, const char *s);
-int buf_addc(struct buf *b, char c);
+/* Where buf_add has no room: grows, or overflows. */
+int buf_add_grow(struct buf *b, const void *data, size_t len);
+
+/* All return 0, or -1 once the buffer overflowed. The short ones are inline: millions of them are
+ * what writing a frozen spec is. */
+static inline int buf_add(struct buf *b, const void *data, size_t len)
+{
+	if (len >= b->cap - b->len || b->overflow)
+		return buf_add_grow(b, data, len);
+	if (len)
+		memcpy(b->data + b->len, data, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+	return 0;
+}
+
+static inline int buf_adds(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+static inline int buf_addc(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+
 int buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 

@@ -19,10 +19,21 @@ static char *to_hex(const unsigned char raw[SHA256_SIZE], char out[DIGEST_HEX_SI
 	return out;
 }
 
+/* Looked up once: as costly as hashing a hundred bytes. */
+static const EVP_MD *sha256(void)
+{
+	static const EVP_MD *md;
+
+	if (!md)
+		md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	assert(md);
+	return md;
+}
+
 char *digest_sha256_hex(const void *data, size_t len, char out[DIGEST_HEX_SIZE])
 {
 	unsigned char raw[SHA256_SIZE];
-	int ok = EVP_Digest(data, len, raw, NULL, EVP_sha256(), NULL);
+	int ok = EVP_Digest(data, len, raw, NULL, sha256(), NULL);
 
 	assert(ok == 1);
 	(void)ok;
@@ -33,7 +44,7 @@ char *digest_sha256_parts(char out[DIGEST_HEX_SIZE], const char *first, ...)
 {
 	unsigned char raw[SHA256_SIZE];
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	int ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+	int ok = ctx && EVP_DigestInit_ex(ctx, sha256(), NULL);
 	va_list ap;
 
 	va_start(ap, first);

@@ -502,6 +502,8 @@ static void op_answered(struct http_request *http)
 	} else if (!op->result && op->verb != KUBE_DELETE) {
 		op_unreadable(op);
 	} else {
+		if (op->resource == &kube_secrets)
+			explicit_bzero(http->response.data, http->response.len);
 		buf_free(&http->response);
 		op_finish(op, KUBE_OK);
 	}

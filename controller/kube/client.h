@@ -35,7 +35,8 @@ struct kube_resource {
 };
 
 extern const struct kube_resource kube_pipelines, kube_runs, kube_components, kube_backends,
-	kube_jobs, kube_pods, kube_configmaps, kube_events, kube_core_events;
+	kube_jobs, kube_pods, kube_configmaps, kube_secrets, kube_serviceaccounts, kube_events,
+	kube_core_events;
 
 struct kube_client;
 

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "kube/file.h"
 #include "kube/internal.h"
 

@@ -10,7 +10,7 @@
 #include "base/time.h"
 #include "doc/json.h"
 #include "doc/path.h"
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "kube/internal.h"
 
 #define EXEC_TIMEOUT_MS 60000

@@ -9,7 +9,7 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "doc/yaml.h"
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "kube/file.h"
 #include "kube/internal.h"
 

@@ -48,6 +48,18 @@ const struct kube_resource kube_configmaps = {
 	.plural = "configmaps",
 	.kind = "ConfigMap",
 };
+const struct kube_resource kube_secrets = {
+	.group = "",
+	.version = "v1",
+	.plural = "secrets",
+	.kind = "Secret",
+};
+const struct kube_resource kube_serviceaccounts = {
+	.group = "",
+	.version = "v1",
+	.plural = "serviceaccounts",
+	.kind = "ServiceAccount",
+};
 const struct kube_resource kube_events = {
 	.group = "events.k8s.io",
 	.version = "v1",

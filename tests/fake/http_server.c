@@ -140,8 +140,14 @@ static int parse_head(struct http_conn *conn)
 	const char *start = buf_str(&conn->in);
 	const char *end = conn->in.len ? memmem(start, conn->in.len, "\r\n\r\n", 4) : NULL;
 	const char *line = start;
+	static const char refusal[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
 	struct http_exchange *ex;
 
+	/* TLS where plain HTTP is spoken: what servers say to that. */
+	if (conn->in.len && *start == 0x16) {
+		(void)send(conn->fd, refusal, strlen(refusal), MSG_NOSIGNAL);
+		return -1;
+	}
 	if (!end)
 		return conn->in.len > HTTP_MAX_HEAD ? -1 : 0;
 	ex = xnew(struct http_exchange);

@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "kube/config.h"
 #include "kube/internal.h"
 
