@@ -15,9 +15,9 @@ RUN make RELEASE=1 programs
 # The certificates are the package's own: what this machine trusts besides stays outside.
 RUN set -eu; \
 	mkdir -p /image/etc/ssl/certs; \
-	for program in build/fondant-controller build/kubectl-fondant; do \
+	for program in build/fondant-controller build/kubectl-fondant build/fondant-merge; do \
 		test -e "$program" || continue; \
-		cp "$program" /image/; \
+		strip -o "/image/${program#build/}" "$program"; \
 		ldd "$program" | grep -o '/[^ ]*' | while read -r library; do \
 			mkdir -p "/image$(dirname "$library")"; \
 			cp -L "$library" "/image$library"; \

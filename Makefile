@@ -45,11 +45,11 @@ CFLAGS_ALL = $(CFLAGS_COMMON) $(CFLAGS_BUILD) $(CFLAGS)
 LDLIBS := -lcurl -ljansson -lyaml -lcrypto -lm
 
 # Folder -> library; the order is the link order, dependants first.
-FOLDERS := app reconcile runners kube net loop compiler doc base
+FOLDERS := app cli merge reconcile runners kube net loop compiler doc base
 DIR_runners := runners
-$(foreach f,app reconcile kube net loop compiler doc base,$(eval DIR_$(f) := controller/$(f)))
+$(foreach f,app cli merge reconcile kube net loop compiler doc base,$(eval DIR_$(f) := controller/$(f)))
 $(foreach f,$(FOLDERS),$(eval SRC_$(f) := $(wildcard $(DIR_$(f))/*.c)))
-SRC_app := $(filter-out controller/app/main.c,$(SRC_app))
+$(foreach f,app cli merge,$(eval SRC_$(f) := $(filter-out controller/$(f)/main.c,$(SRC_$(f)))))
 $(foreach f,$(FOLDERS),$(eval OBJ_$(f) := $(SRC_$(f):%.c=$(B)/obj/%.o)))
 lib = $(foreach f,$(1),$(if $(SRC_$(f)),$(B)/lib/lib$(f).a))
 
@@ -63,11 +63,13 @@ LIBS_runners := runners kube net loop compiler doc base
 LIBS_dag := $(LIBS_runners)
 LIBS_reconcile := reconcile runners kube net loop compiler doc base
 LIBS_app := app $(LIBS_reconcile)
+LIBS_cli := cli $(LIBS_reconcile)
+LIBS_merge := merge net loop doc base
 LIBS_tool := net loop doc base
 
 SRC_fake := $(wildcard tests/fake/*.c)
 OBJ_fake := $(SRC_fake:%.c=$(B)/obj/%.o)
-FAKE_FOR := net kube reconcile runners
+FAKE_FOR := net kube reconcile runners merge cli
 
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
@@ -75,12 +77,13 @@ TOOL_SRC := $(wildcard tests/unit/tool_*.c)
 TOOLS := $(TOOL_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
-PROGRAMS := $(if $(wildcard controller/app/main.c),$(B)/fondant-controller)
+PROGRAMS := $(B)/fondant-controller $(if $(wildcard controller/cli/main.c),$(B)/kubectl-fondant) \
+	$(if $(wildcard controller/merge/main.c),$(B)/fondant-merge)
 
 .PHONY: all programs help deps check test lint fmt asan unit-asan demo demo-down bench clean install fuzz unit unit-programs
 .DEFAULT_GOAL := all
 
-all: programs ## build the programs
+all: programs ## build the programs and their man pages
 programs: $(PROGRAMS)
 
 help: ## this list
@@ -103,6 +106,18 @@ $(B)/lib/lib$(1).a: $(OBJ_$(1))
 endef
 $(foreach f,$(FOLDERS),$(eval $(call library,$(f))))
 
+# The catalogue as rows of C string literals.
+CATALOG := $(sort $(wildcard catalog/*/*.yaml))
+$(B)/gen/compiler/catalog.inc: $(CATALOG) $(sort $(wildcard catalog/*))
+	@mkdir -p $(@D)
+	$(Q)for file in $(CATALOG); do \
+		echo "$$file" | sed 's|^catalog/\(.*\)/\(.*\)\.yaml$$|{"\1", "\2",|'; \
+		sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' "$$file"; \
+		echo '},'; \
+	done > $@.new && mv $@.new $@
+$(B)/obj/controller/compiler/catalog.o: $(B)/gen/compiler/catalog.inc
+$(B)/obj/controller/compiler/catalog.o: CPPFLAGS += -I$(B)/gen
+
 $(B)/lib/libfake.a: $(OBJ_fake)
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -112,6 +127,23 @@ $(B)/lib/libfake.a: $(OBJ_fake)
 $(B)/fondant-controller: $(B)/obj/controller/app/main.o $(call lib,$(LIBS_app))
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS_BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/kubectl-fondant: $(B)/obj/controller/cli/main.o $(call lib,$(LIBS_cli))
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS_BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/fondant-merge: $(B)/obj/controller/merge/main.o $(call lib,$(LIBS_merge))
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS_BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Man pages and completion scripts, made by the program of its own option table.
+.PHONY: man
+man: $(B)/man/kubectl-fondant.1
+$(B)/man/kubectl-fondant.1: $(B)/kubectl-fondant
+	@mkdir -p $(B)/man $(B)/completion
+	$(SAY) MAN $(B)/man
+	$(Q)rm -f $(B)/man/*.1; set -e; for shell in bash zsh fish; do \
+		$< completion $$shell > $(B)/completion/$$shell; done; $< man $(B)/man
 
 # tests/unit/test_<folder>_<subject>.c links what <folder> may include.
 folder_of = $(word 2,$(subst _, ,$(notdir $(1))))
@@ -166,8 +198,18 @@ bench: ## figures, as ratios
 	@bench/run
 
 PREFIX ?= /usr/local
-install: programs ## install into $(DESTDIR)$(PREFIX)
+install: programs man ## install into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(B)/fondant-controller $(DESTDIR)$(PREFIX)/bin/fondant-controller
+	install -D -m 755 $(B)/kubectl-fondant $(DESTDIR)$(PREFIX)/bin/kubectl-fondant
+	install -m 755 controller/cli/kubectl_complete-fondant $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(B)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -D -m 644 $(B)/completion/bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kubectl-fondant
+	install -D -m 644 $(B)/completion/zsh \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_kubectl-fondant
+	install -D -m 644 $(B)/completion/fish \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/kubectl-fondant.fish
 
 clean: ## remove build/ (.cache/ stays)
 	rm -rf build
@@ -178,7 +220,8 @@ clean: ## remove build/ (.cache/ stays)
 .PHONY: bench-programs
 bench-programs:
 	@$(MAKE) --no-print-directory RELEASE=1 B=build/release build/release/fondant-controller \
-		build/release/bench/compile
+		build/release/bench/compile \
+		$(if $(wildcard controller/cli/main.c),build/release/kubectl-fondant)
 $(B)/bench/compile: $(B)/obj/bench/compile.o $(call lib,$(LIBS_compiler))
 	@mkdir -p $(@D)
 	$(SAY) LD $@

@@ -1,8 +1,10 @@
 /*
- * compile STEPS [REPEATS]: times the compiler on a chain of STEPS components of three arguments and
- * one field each, in this process. Prints one line of JSON: microseconds of reading the pipeline's
- * YAML and of compile_pipeline (validate, compile, freeze, hash), best and median; bytes of the
- * frozen spec; findings, when it is refused; peak memory.
+ * compile STEPS [REPEATS [flat]]: times the compiler on a chain of STEPS components of three
+ * arguments and one field each, in this process: a new field at each step, so that the schemas
+ * grow, or (flat) the same one again. More steps and bytes are allowed than the CRD does. Prints
+ * one line of JSON: microseconds of reading the pipeline's YAML and of compile_pipeline (validate,
+ * compile, freeze to text, hash), best and median; bytes of the frozen spec; findings, when it is
+ * refused; peak memory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@
 
 #define MAX_STEPS 100000
 #define MAX_REPEATS 100000
+#define MAX_TEXT ((size_t)256 << 20)
 
 struct figures {
 	double parse_us, best_us, median_us;
@@ -32,10 +35,10 @@ static double now_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static json_t *component_new(int number)
+static json_t *component_new(int number, bool flat)
 {
 	auto_free char *image = xasprintf("registry.example/bench/step:%d.0", number);
-	auto_free char *produced = xasprintf("field_%d", number);
+	auto_free char *produced = xasprintf("field_%d", flat ? 0 : number);
 	json_t *component = json_pack(
 		"{s:s, s:s, s:s, s:{s:{s:s}}, s:{s:{s:s, s:s}, s:{s:s, s:s, s:i}, s:{s:s, s:s, "
 		"s:{}}}}",
@@ -45,7 +48,7 @@ static json_t *component_new(int number)
 		"description", "a mapping", "type", "dict", "default");
 
 	if (number > 0) {
-		auto_free char *consumed = xasprintf("field_%d", number - 1);
+		auto_free char *consumed = xasprintf("field_%d", flat ? 0 : number - 1);
 
 		json_object_set_new(
 			component, "consumes", json_pack("{s:{s:s}}", consumed, "type", "string"));
@@ -53,7 +56,7 @@ static json_t *component_new(int number)
 	return component;
 }
 
-static json_t *chain_new(int steps)
+static json_t *chain_new(int steps, bool flat)
 {
 	json_t *list = json_array();
 
@@ -62,7 +65,7 @@ static json_t *chain_new(int steps)
 
 		json_array_append_new(
 			list, json_pack("{s:s, s:{s:o}, s:{s:s, s:i, s:{s:[i, i, i], s:{s:s}}}}",
-				      "name", name, "component", "spec", component_new(i),
+				      "name", name, "component", "spec", component_new(i, flat),
 				      "arguments", "text", "it's a value", "count", 7, "options",
 				      "a", 1, 2, 3, "b", "c", "d"));
 	}
@@ -83,7 +86,10 @@ static double compile_once(const json_t *spec, struct figures *figures)
 		.spec = spec,
 		.backend = "kubernetes",
 		.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_RETRY |
-			    BACKEND_TIMEOUT | BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT};
+			    BACKEND_TIMEOUT | BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT,
+		.text_only = true,
+		.max_steps = MAX_STEPS,
+		.max_text = MAX_TEXT};
 	struct compile_output output;
 	double begin = now_us(), took;
 
@@ -95,9 +101,9 @@ static double compile_once(const json_t *spec, struct figures *figures)
 	return took;
 }
 
-static int measure(int steps, int repeats, struct figures *ret_figures)
+static int measure(int steps, int repeats, bool flat, struct figures *ret_figures)
 {
-	auto_json *chain = chain_new(steps), *spec = NULL;
+	auto_json *chain = chain_new(steps, flat), *spec = NULL;
 	auto_free char *text = doc_yaml_dump(chain);
 	auto_free double *times = xcalloc((size_t)repeats, sizeof(*times));
 	auto_err err = ERR_INIT;
@@ -147,13 +153,14 @@ int main(int argc, char *argv[])
 {
 	int steps = argc > 1 ? count(argv[1], MAX_STEPS) : 0;
 	int repeats = argc > 2 ? count(argv[2], MAX_REPEATS) : 1;
+	bool flat = argc > 3 && strcmp(argv[3], "flat") == 0;
 	struct figures figures = {0};
 
-	if (!steps || !repeats || argc > 3) {
-		fputs("usage: compile STEPS [REPEATS]\n", stderr);
+	if (!steps || !repeats || argc > 4 || (argc > 3 && !flat)) {
+		fputs("usage: compile STEPS [REPEATS [flat]]\n", stderr);
 		return 2;
 	}
-	if (measure(steps, repeats, &figures) < 0)
+	if (measure(steps, repeats, flat, &figures) < 0)
 		return 1;
 	printf("{\"steps\": %d, \"parse_us\": %.1f, \"best_us\": %.1f, \"median_us\": %.1f, "
 	       "\"bytes\": %zu, \"findings\": %zu, \"peak_kib\": %ld}\n",

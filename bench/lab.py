@@ -137,7 +137,9 @@ class Controller:
         self.ready_at = None
         self.ready = threading.Event()
         self.started = time.monotonic()
-        self.process = subprocess.Popen([CONTROLLER, "--kubeconfig", str(kubeconfig)],
+        self.process = subprocess.Popen([CONTROLLER, "--kubeconfig", str(kubeconfig),
+                                         # no network: only our own work is measured
+                                         "--resolve-images=false"],
                                         stderr=subprocess.PIPE, text=True)
         self.log = log
         threading.Thread(target=self.read, daemon=True).start()

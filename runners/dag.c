@@ -20,12 +20,13 @@
 
 /* What pass 1 found about one step. */
 struct plan {
-	const struct attempt *last; /* shown, highest number; NULL: none */
-	const struct attempt *good; /* shown, succeeded */
-	bool live;                  /* an attempt is not final */
-	bool blocked;               /* an attempt must be gone before another starts */
-	int next;                   /* attempt to start; 0: none is due after a failure */
-	int origin;                 /* the step that failed, for what lies downstream; -1 */
+	const struct attempt *last;  /* shown, highest number; NULL: none */
+	const struct attempt *good;  /* shown, succeeded */
+	const struct attempt *asked; /* likewise; whether its data is there is not known yet */
+	bool live;                   /* an attempt is not final */
+	bool blocked;                /* an attempt must be gone before another starts */
+	int next;                    /* attempt to start; 0: none is due after a failure */
+	int origin;                  /* the step that failed, for what lies downstream; -1 */
 };
 
 struct dag {
@@ -173,6 +174,27 @@ static const struct attempt *find_attempt(const struct dag *dag, int step, int n
 	return NULL;
 }
 
+/* Of what a step left, or would take; a sink owes nothing. */
+static enum data_seen look_at_data(const struct dag *dag, int step, const char *ref)
+{
+	const struct data_check *data = dag->run->data;
+
+	if (!data || dag->spec->steps[step].sink)
+		return DATA_NOT_VISIBLE;
+	return data->look(data->arg, ref);
+}
+
+/* Of an attempt that says it succeeded. */
+static enum data_seen data_of(const struct dag *dag, const struct attempt *attempt)
+{
+	auto_free char *ref = NULL;
+
+	if (!dag->run->data || step_phase_final(known_of(dag, attempt->step)->phase))
+		return DATA_NOT_VISIBLE;
+	ref = make_ref(dag, attempt->step, attempt->number);
+	return look_at_data(dag, attempt->step, ref);
+}
+
 static void collect(struct dag *dag)
 {
 	for (int i = 0; i < dag->attempts->len; i++) {
@@ -184,8 +206,14 @@ static void collect(struct dag *dag)
 		if (!plan->last || attempt->number > plan->last->number)
 			plan->last = attempt;
 		if (attempt->phase == ATTEMPT_SUCCEEDED &&
-			(!plan->good || attempt->number > plan->good->number))
-			plan->good = attempt;
+			(!plan->good || attempt->number > plan->good->number)) {
+			enum data_seen seen = data_of(dag, attempt);
+
+			if (seen == DATA_ASKED)
+				plan->asked = attempt;
+			else if (seen != DATA_ABSENT)
+				plan->good = attempt;
+		}
 		if (!attempt_final(attempt)) {
 			dag->live += !plan->live;
 			plan->live = true;
@@ -448,6 +476,34 @@ static void keep_final(struct dag *dag, int step)
 		state->ref = make_ref(dag, step, state->attempt);
 }
 
+/* It has ended; that it has succeeded is shown when its data has been seen. */
+static void judge_asked(struct dag *dag, int step, const struct attempt *attempt)
+{
+	struct step_state *state = &dag->state->steps[step];
+
+	state->disruptions = count_disruptions(dag, step, attempt);
+	show_attempt(state, attempt);
+	state->phase = STEP_RUNNING;
+	state->exit_code = -1;
+	state->end_s = 0;
+	dag->plans[step].blocked = true;
+}
+
+/* It ended well, and what it owes is not there. */
+static void judge_without_data(struct dag *dag, int step, const struct attempt *attempt)
+{
+	auto_free char *ref = make_ref(dag, step, attempt->number);
+	auto_free char *message = xasprintf("it ended with exit code 0, but there is no "
+					    "%s/manifest.json below the dataset's folder",
+		ref);
+	struct attempt failed = *attempt;
+
+	failed.phase = ATTEMPT_FAILED;
+	failed.reason = (char *)"ManifestMissing";
+	failed.message = message;
+	judge_failure(dag, step, &failed, true);
+}
+
 static void examine(struct dag *dag, int step)
 {
 	const struct step_state *known = known_of(dag, step);
@@ -459,11 +515,15 @@ static void examine(struct dag *dag, int step)
 		keep_final(dag, step);
 	} else if (plan->good) {
 		show_success(dag, step, plan->good);
+	} else if (plan->asked) {
+		judge_asked(dag, step, plan->asked);
 	} else if (known->attempt > shown && known->external_name) {
 		judge_vanished(dag, step);
 	} else if (plan->last && known->attempt <= shown + 1) {
 		if (plan->last->phase == ATTEMPT_FAILED)
 			judge_failure(dag, step, plan->last, true);
+		else if (plan->last->phase == ATTEMPT_SUCCEEDED)
+			judge_without_data(dag, step, plan->last);
 		else
 			judge_live(dag, step, plan->last);
 	} else if (known->attempt > 0) {
@@ -556,9 +616,10 @@ static bool step_ready(const struct dag *dag, int step)
 	return true;
 }
 
-/* NULL when there is no hit. */
-static const char *look_up(const struct dag *dag, int step)
+/* NULL when there is no hit; *ret_asked: or it is not known yet whether there is. */
+static const char *look_up(const struct dag *dag, int step, bool *ret_asked)
 {
+	const char *hit;
 	const struct spec_step *spec = &dag->spec->steps[step];
 	const struct step_cache *cache = dag->run->cache;
 	auto_free const char **refs = NULL;
@@ -566,12 +627,20 @@ static const char *look_up(const struct dag *dag, int step)
 	if (!cache || !spec->cacheable || spec->cache != CACHE_USE)
 		return NULL;
 	refs = xcalloc((size_t)spec->from_len + 1, sizeof(*refs));
-	for (int i = 0; i < spec->from_len; i++) {
-		refs[i] = dag->state->steps[spec->from[i]].ref;
-		if (!refs[i])
-			return NULL;
+	if (!dag_input_refs(dag->spec, dag->state, step, refs))
+		return NULL;
+	hit = cache->lookup(cache->arg, spec, refs, spec->from_len);
+	if (!hit)
+		return NULL;
+	switch (look_at_data(dag, step, hit)) {
+	case DATA_ASKED:
+		*ret_asked = true;
+		return NULL;
+	case DATA_ABSENT:
+		return NULL;
+	default:
+		return hit;
 	}
-	return cache->lookup(cache->arg, spec, refs, spec->from_len);
 }
 
 static void take_hit(struct dag *dag, int step, const char *ref)
@@ -631,6 +700,7 @@ static void advance(struct dag *dag, int step, bool failing)
 	int origin = blame(dag, step);
 	bool blamed = origin >= 0 && (!fail_fast || dag->state->steps[origin].phase == STEP_FAILED);
 	const char *hit;
+	bool asked = false;
 
 	if (step_phase_final(state->phase)) {
 		/* nothing to decide */
@@ -645,10 +715,10 @@ static void advance(struct dag *dag, int step, bool failing)
 		end_step(dag, step, STEP_SKIPPED, "FailFast",
 			xstrdup("not started because another step failed"));
 	} else if ((!plan->last || plan->next) && step_ready(dag, step)) {
-		hit = plan->next ? NULL : look_up(dag, step);
+		hit = plan->next ? NULL : look_up(dag, step, &asked);
 		if (hit)
 			take_hit(dag, step, hit);
-		else
+		else if (!asked)
 			start_or_wait(dag, step);
 	}
 	if (state->phase == STEP_FAILED || state->phase == STEP_SKIPPED ||
@@ -758,9 +828,15 @@ void dag_decide(const struct runner_run *run, const struct attempts *attempts,
 	conclude(&dag);
 }
 
-const char *dag_input_ref(const struct frozen_spec *spec, const struct run_state *state, int step)
+bool dag_input_refs(const struct frozen_spec *spec, const struct run_state *state, int step,
+	const char **ret_refs)
 {
 	const struct spec_step *reader = &spec->steps[step];
+	bool known = true;
 
-	return reader->from_len > 0 ? state->steps[reader->from[0]].ref : NULL;
+	for (int i = 0; i < reader->from_len; i++) {
+		ret_refs[i] = state->steps[reader->from[i]].ref;
+		known = known && ret_refs[i];
+	}
+	return known;
 }

@@ -59,8 +59,10 @@ void dag_actions_clear(struct dag_actions *actions);
 void dag_decide(const struct runner_run *run, const struct attempts *attempts,
 	struct run_state *ret_state, struct dag_actions *ret_actions);
 
-/* Ref of the dataset a started step reads, "<attempt run id>/<step>", from the decided state;
- * NULL for loaders. Borrowed from state. */
-const char *dag_input_ref(const struct frozen_spec *spec, const struct run_state *state, int step);
+/* Refs of the datasets that a started step reads, "<attempt run id>/<step>" in the order of its
+ * `from`, from the decided state; false when one of them is not known. ret_refs has room for
+ * from_len of them, borrowed from state. */
+bool dag_input_refs(const struct frozen_spec *spec, const struct run_state *state, int step,
+	const char **ret_refs);
 
 #endif

@@ -508,36 +508,42 @@ static void job_created(struct kube_op *op)
 	request_end(request);
 }
 
-/* Every dataset it reads is known by its ref. */
-static bool inputs_known(const struct frozen_spec *spec, const struct run_state *state, int step)
+/* Nothing of the step is sent: the user, or who runs the operator, has to act. */
+static void cannot_create(struct call *call, int step, const char *reason, const char *why)
 {
-	for (int i = 0; i < spec->steps[step].from_len; i++) {
-		if (!state->steps[spec->steps[step].from[i]].ref)
-			return false;
-	}
-	return true;
+	err_set(&call->err, ERR_USER, reason, "step %s: %s", call->run->spec->steps[step].name,
+		why);
+	call->err_step = step;
 }
 
 static void create_job(
 	struct call *call, const struct sights *sights, const struct dag_action *action)
 {
 	const struct frozen_spec *spec = call->run->spec;
+	const struct runner_env *env = &call->backend->env;
+	int inputs_len = spec->steps[action->step].from_len;
+	auto_free const char **refs = xcalloc((size_t)inputs_len + 1, sizeof(*refs));
 	struct kubernetes_job what = {
 		.run = call->run,
 		.step = action->step,
 		.attempt = action->attempt,
-		.input_ref = dag_input_ref(spec, &sights->state, action->step),
-		.run_as_non_root = call->backend->env.step_run_as_non_root,
+		.input_refs = refs,
+		.inputs_len = inputs_len,
+		.operator_image = env->operator_image,
+		.run_as_non_root = env->step_run_as_non_root,
 	};
 	struct request *request;
 	auto_json *job = NULL;
 
-	if (!inputs_known(spec, &sights->state, action->step)) {
-		err_set(&call->err, ERR_USER, "InputLost",
-			"step %s: nothing says where the dataset it reads is any more; start a new "
-			"run",
-			spec->steps[action->step].name);
-		call->err_step = action->step;
+	if (!dag_input_refs(spec, &sights->state, action->step, refs)) {
+		cannot_create(call, action->step, "InputLost",
+			"nothing says where the dataset it reads is any more; start a new run");
+		return;
+	}
+	if (inputs_len > 1 && !env->operator_image) {
+		cannot_create(call, action->step, "UnsupportedJoin",
+			"it reads several datasets, and the operator was started without "
+			"--operator-image, which has what joins them");
 		return;
 	}
 	request = call_add(call, action->step, job_created);
@@ -647,7 +653,9 @@ const struct runner runner_kubernetes = {
 	.name = "kubernetes",
 	.summary = "one Job per step in the run's namespace",
 	.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_RETRY | BACKEND_TIMEOUT |
-		    BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT,
+		    BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT | BACKEND_ACCELERATOR |
+		    BACKEND_INSTANCE_TYPE | BACKEND_SECRET_ARGUMENTS | BACKEND_JOINS |
+		    BACKEND_PYTHON,
 	.compile = kubernetes_compile,
 	.open = kubernetes_open,
 	.close = kubernetes_close,

@@ -7,10 +7,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
-#include "compiler/args.h"
 #include "compiler/argv.h"
+#include "compiler/settings.h"
 #include "doc/json.h"
 #include "doc/path.h"
+#include "runners/kubernetes_join.h"
+#include "runners/kubernetes_python.h"
 #include "runners/kubernetes_template.h"
 
 #define LABEL_MAX 63
@@ -46,8 +48,7 @@ char *kubernetes_job_name(const char *run_name, const char *run_uid, const char 
 
 /* --- the pod --- */
 
-/* The kubelet expands $(VAR) and turns $$ into $: doubled, every $ arrives as it is. Owned. */
-static char *escape_dollars(const char *s)
+char *kubernetes_escape_dollars(const char *s)
 {
 	struct buf text = BUF_INIT;
 
@@ -64,7 +65,7 @@ static json_t *escaped_list(const struct strvec *values)
 	json_t *list = json_array();
 
 	strvec_for_each (values, i) {
-		auto_free char *text = escape_dollars(values->items[i]);
+		auto_free char *text = kubernetes_escape_dollars(values->items[i]);
 
 		json_array_append_new(list, json_string(text));
 	}
@@ -72,21 +73,65 @@ static json_t *escaped_list(const struct strvec *values)
 }
 
 /* env of a step: literal values are the user's text, not the kubelet's. New reference. */
-static json_t *step_env(const json_t *env)
+static json_t *step_env(const struct frozen_spec *spec, const json_t *env)
 {
 	json_t *copy = json_deep_copy(env), *item;
 	size_t i;
 
 	json_array_foreach (copy, i, item) {
-		auto_json *plain = refs_unescape(json_object_get(item, "value"));
+		const json_t *value = json_object_get(item, "value");
+		auto_json *plain = value ? argv_expand(spec, value) : NULL;
 		auto_free char *text = NULL;
 
 		if (!json_is_string(plain))
 			continue;
-		text = escape_dollars(json_string_value(plain));
+		text = kubernetes_escape_dollars(json_string_value(plain));
 		json_object_set_new(item, "value", json_string(text));
 	}
 	return copy;
+}
+
+/*
+ * Secret arguments, in the order of their names: each is a variable that the kubelet fills from the
+ * Secret, and one token that it expands, so that the value is in no object. What it inserts it does
+ * not expand again.
+ */
+static void add_secret_arguments(const struct spec_step *step, json_t *container, json_t *args)
+{
+	auto_json *env = json_array();
+	auto_strvec names = STRVEC_INIT;
+
+	doc_sorted_keys(step->secret_arguments, &names);
+	strvec_for_each (&names, i) {
+		json_t *from = json_object_get(step->secret_arguments, names.items[i]);
+		auto_free char *variable = xasprintf(KUBERNETES_SECRET_VARIABLE "%zu", i);
+		auto_free char *name = kubernetes_escape_dollars(names.items[i]);
+		auto_free char *token = xasprintf("--%s=$(%s)", name, variable);
+
+		json_array_append_new(
+			env, json_pack("{s:s, s:O}", "name", variable, "valueFrom", from));
+		json_array_append_new(args, json_string(token));
+	}
+	kubernetes_template_merge_list(container, "env", env);
+}
+
+/* As a limit, which of such resources is the request too. */
+static void add_accelerator(const struct spec_step *step, json_t *container)
+{
+	const json_t *accelerator = json_object_get(step->json, "accelerator");
+	const char *resource = settings_accelerator_resource(doc_str(accelerator, "type"));
+	auto_free char *count =
+		xasprintf("%" JSON_INTEGER_FORMAT, (json_int_t)doc_int_or(accelerator, "count", 1));
+	auto_json *over = NULL;
+
+	if (!resource)
+		return;
+	over = json_pack("{s:{s:{s:s}}}", "resources", "limits", resource, count);
+	/* The two must be the same; a template may have said another number. */
+	if (json_object_get(doc_get(container, "resources.requests"), resource))
+		json_object_set_new(json_object_get(over, "resources"), "requests",
+			json_pack("{s:s}", resource, count));
+	kubernetes_template_merge(container, over);
 }
 
 /* What every pod has unless a podTemplate says otherwise. */
@@ -119,36 +164,40 @@ static json_t *main_container(const json_t *pod)
 	return NULL;
 }
 
-/* "<workingDirectory>/<datasetName>/<ref>/manifest.json", NULL for a step that reads none. */
-static char *input_manifest(const struct kubernetes_job *what)
-{
-	const struct frozen_spec *spec = what->run->spec;
-
-	if (!what->input_ref)
-		return NULL;
-	return xasprintf("%s/%s/%s/manifest.json", spec->working_directory, spec->dataset_name,
-		what->input_ref);
-}
-
 /* What no podTemplate decides. */
 static void fill_main(const struct kubernetes_job *what, json_t *container)
 {
 	const struct spec_step *step = &what->run->spec->steps[what->step];
 	auto_strvec command = STRVEC_INIT;
 	auto_strvec args = STRVEC_INIT;
-	auto_free char *input = input_manifest(what);
-	auto_json *env = step_env(json_object_get(step->json, "env"));
+	auto_free char *input = kubernetes_input_manifest(what);
+	auto_json *env = step_env(what->run->spec, json_object_get(step->json, "env"));
 	json_t *resources = json_object_get(step->json, "resources");
 
 	argv_build(what->run->spec, step, what->run->run_id, what->attempt, input, &command, &args);
 	json_object_set_new(container, "image", json_string(step->image));
 	json_object_set_new(container, "command", escaped_list(&command));
 	json_object_set_new(container, "args", escaped_list(&args));
-	json_object_set_new(
-		container, "terminationMessagePolicy", json_string("FallbackToLogsOnError"));
+	/* The end of a log may repeat a secret. */
+	json_object_set_new(container, "terminationMessagePolicy",
+		json_string(step->secret_arguments ? "File" : "FallbackToLogsOnError"));
 	kubernetes_template_merge_list(container, "env", env);
 	if (json_is_object(resources) && json_object_size(resources) > 0)
 		json_object_set_new(container, "resources", json_deep_copy(resources));
+	add_secret_arguments(step, container, json_object_get(container, "args"));
+	add_accelerator(step, container);
+}
+
+/* Of the cloud's machines; the well-known label of nodes. */
+static void add_instance_type(const json_t *step, json_t *pod)
+{
+	const char *type = doc_str(step, "instanceType");
+	auto_json *over = type ? json_pack("{s:{s:s}}", "nodeSelector",
+					 "node.kubernetes.io/instance-type", type)
+			       : NULL;
+
+	if (over)
+		kubernetes_template_merge(pod, over);
 }
 
 static json_t *build_pod(const struct kubernetes_job *what)
@@ -159,8 +208,11 @@ static json_t *build_pod(const struct kubernetes_job *what)
 
 	kubernetes_template_merge(pod, doc_get(spec, "podTemplate.spec"));
 	kubernetes_template_merge(pod, doc_get(step, "podTemplate.spec"));
+	add_instance_type(step, pod);
 	json_object_set_new(pod, "restartPolicy", json_string("Never"));
 	fill_main(what, main_container(pod));
+	kubernetes_join_apply(what, pod, main_container(pod));
+	kubernetes_python_apply(what, pod, main_container(pod));
 	return pod;
 }
 
@@ -191,6 +243,7 @@ static json_t *build_metadata(const struct kubernetes_job *what)
 	auto_free char *attempt = xasprintf("%d", what->attempt);
 	json_t *labels = template_metadata(what, "labels");
 	json_t *annotations = template_metadata(what, "annotations");
+	auto_buf inputs = BUF_INIT;
 
 	if (run->pipeline)
 		json_object_set_new(labels, KUBERNETES_LABEL_PIPELINE, json_string(run->pipeline));
@@ -198,9 +251,11 @@ static json_t *build_metadata(const struct kubernetes_job *what)
 	json_object_set_new(
 		labels, KUBERNETES_LABEL_STEP, json_string(run->spec->steps[what->step].name));
 	json_object_set_new(annotations, KUBERNETES_ANNOTATION_ATTEMPT, json_string(attempt));
-	if (what->input_ref)
+	for (int i = 0; i < what->inputs_len; i++)
+		buf_addf(&inputs, "%s%s", i ? "," : "", what->input_refs[i]);
+	if (inputs.len)
 		json_object_set_new(
-			annotations, KUBERNETES_ANNOTATION_INPUT, json_string(what->input_ref));
+			annotations, KUBERNETES_ANNOTATION_INPUT, json_string(buf_str(&inputs)));
 	return json_pack("{s:o, s:o}", "labels", labels, "annotations", annotations);
 }
 
@@ -233,22 +288,20 @@ int kubernetes_compile(const struct frozen_spec *spec, const char *run_id, json_
 		.name = run_id,
 		.uid = "",
 		.run_id = run_id,
+		.spec_name = run_id,
 	};
 	json_t *items = json_array();
 
 	(void)diags; /* whatever the compiler let pass can be said */
 	for (int i = 0; i < spec->steps_len; i++) {
 		const struct spec_step *step = &spec->steps[i];
-		auto_free char *ref = step->from_len > 0 ? xasprintf("%s/%s", run_id,
-								   spec->steps[step->from[0]].name)
-							 : NULL;
-		struct kubernetes_job what = {
-			.run = &run,
-			.step = i,
-			.attempt = 1,
-			.input_ref = ref,
-		};
+		auto_strvec refs = STRVEC_INIT;
+		struct kubernetes_job what = {.run = &run, .step = i, .attempt = 1};
 
+		for (int j = 0; j < step->from_len; j++)
+			strvec_addf(&refs, "%s/%s", run_id, spec->steps[step->from[j]].name);
+		what.input_refs = (const char *const *)refs.items;
+		what.inputs_len = (int)refs.len;
 		json_array_append_new(items, kubernetes_job_build(&what));
 	}
 	*ret_native =

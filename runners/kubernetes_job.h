@@ -12,8 +12,10 @@
 #define KUBERNETES_LABEL_RUN "fondant.ai/run"
 #define KUBERNETES_LABEL_STEP "fondant.ai/step"
 #define KUBERNETES_ANNOTATION_ATTEMPT "fondant.ai/attempt"
-#define KUBERNETES_ANNOTATION_INPUT "fondant.ai/input" /* ref of the dataset it reads */
+#define KUBERNETES_ANNOTATION_INPUT \
+	"fondant.ai/input" /* refs of the datasets it reads, by commas */
 #define KUBERNETES_CONTAINER "main"
+#define KUBERNETES_SECRET_VARIABLE "FONDANT_SECRET_" /* and a number: carries a secret argument */
 
 /* Value of the run label: the name, or where that is over 63 bytes its first 54, "-" and 8 hex of
  * its SHA-256. Owned. */
@@ -27,9 +29,14 @@ struct kubernetes_job {
 	const struct runner_run *run; /* spec, namespace_, pipeline, name, uid, run_id, owner */
 	int step;
 	int attempt;
-	const char *input_ref; /* of the dataset it reads, NULL: none */
+	const char *const *input_refs; /* of the datasets it reads, in the order of its `from` */
+	int inputs_len;
+	const char *operator_image; /* has fondant-merge; NULL: for a document that is only shown */
 	bool run_as_non_root;
 };
+
+/* The kubelet expands $(VAR) and turns $$ into $: doubled, every $ arrives as it is. Owned. */
+char *kubernetes_escape_dollars(const char *s);
 
 /* The batch/v1 Job to create; new reference. */
 json_t *kubernetes_job_build(const struct kubernetes_job *what);

@@ -8,6 +8,7 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "runners/kubernetes_job.h"
+#include "runners/kubernetes_join.h"
 
 #define KUEUE_QUEUE "kueue.x-k8s.io/queue-name"
 
@@ -192,6 +193,24 @@ static void explain_exit(struct sight *sight, const char *prefix, const json_t *
 	say(sight->attempt, reason, message);
 }
 
+/* Our own container says in one line what is wrong; it never has a secret argument. */
+static bool explain_join(struct sight *sight, const json_t *terminated)
+{
+	static const char lead[] = KUBERNETES_JOIN_CONTAINER ": ";
+	const char *log = doc_str_or(terminated, "message", "");
+	auto_free char *tail = str_clean_tail(log, strlen(log), KUBERNETES_LOG_MAX);
+	const char *text = str_starts_with(tail, lead) ? tail + sizeof(lead) - 1 : tail;
+	auto_free char *message = NULL;
+
+	if (!*text || !str_eq(doc_str_or(terminated, "reason", "Error"), "Error"))
+		return false;
+	message = xasprintf(
+		"the datasets it reads cannot be joined: %.*s", (int)strcspn(text, "\n"), text);
+	sight->attempt->exit_code = (int)doc_int_or(terminated, "exitCode", -1);
+	say(sight->attempt, "JoinFailed", message);
+	return true;
+}
+
 static bool explain_init(struct sight *sight)
 {
 	json_t *status;
@@ -203,6 +222,9 @@ static bool explain_init(struct sight *sight)
 
 		if (!terminated)
 			continue;
+		if (str_eq(doc_str(status, "name"), KUBERNETES_JOIN_CONTAINER) &&
+			explain_join(sight, terminated))
+			return true;
 		prefix = xasprintf("init container %s: ", doc_str_or(status, "name", "?"));
 		explain_exit(sight, prefix, terminated);
 		return true;

@@ -91,14 +91,29 @@ struct step_cache {
 	void *arg;
 };
 
+/* Whether the data of a ref is where it should be: whether its manifest.json is. */
+enum data_seen {
+	DATA_NOT_VISIBLE, /* nobody here can tell */
+	DATA_ASKED,       /* not known yet; the run is looked at again when it is */
+	DATA_THERE,
+	DATA_ABSENT,
+};
+
+struct data_check {
+	enum data_seen (*look)(void *arg, const char *ref);
+	void *arg;
+};
+
 /* One run as runners see it. All borrowed for the duration of the call, until op->done. */
 struct runner_run {
 	const struct frozen_spec *spec;
 	const char *namespace_, *pipeline, *name, *uid;
-	const char *run_id;             /* "<run>-<8 hex of the run's UID>" */
-	const json_t *owner;            /* ownerReference object of the FondantRun */
+	const char *run_id;    /* "<run>-<8 hex of the run's UID>" */
+	const char *spec_name; /* the ConfigMap with the frozen spec; NULL: there is none */
+	const json_t *owner;   /* ownerReference object of the FondantRun */
 	const struct step_state *known; /* steps as the status has them (final ones stay) */
 	const struct step_cache *cache; /* NULL: no hits */
+	const struct data_check *data;  /* NULL: data is not visible */
 	bool cancelling;
 	int64_t now_s; /* wall clock, Unix seconds */
 };
@@ -121,7 +136,8 @@ struct runner_env {
 		*kube;           /* of the cluster the controller watches; NULL without a cluster */
 	struct kube_cache *jobs; /* our Jobs, indexed by "<namespace>/<run label>" */
 	struct kube_cache *pods; /* their Pods, indexed likewise */
-	bool step_run_as_non_root; /* --step-run-as-non-root */
+	bool step_run_as_non_root;  /* --step-run-as-non-root */
+	const char *operator_image; /* has fondant-merge; NULL: joins cannot start */
 };
 
 struct runner {

@@ -85,13 +85,21 @@ class Cluster:
         return "\n".join(parts)
 
 
+# The cluster's registry as pods see it.
+REGISTRY = "10.244.0.1:5200"
+REGISTRIES = {"mirrors": {host: [REGISTRY] for host in ("docker.io", "registry.example",
+                                                        "registry.lab")},
+              "insecure": [f"http://{REGISTRY}"]}
+
+
 def helm_install(cluster, image, *extra):
     repository, tag = image.rsplit(":", 1)
     cluster.exec("helm", "upgrade", "--install", "fondant", str(ROOT / "helm/fondant-operator"),
                  "--namespace", "fondant-system", "--create-namespace", "--wait",
                  "--set", "fullnameOverride=fondant-operator",
                  "--set", f"image.repository={repository}", "--set", f"image.tag={tag}",
-                 "--set", "image.pullPolicy=Never", *extra)
+                 "--set", "image.pullPolicy=Never",
+                 "--set-json", f"registries={json.dumps(REGISTRIES)}", *extra)
 
 
 PROBE = "registry.lab/probe:1"

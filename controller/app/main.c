@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "app/options.h"
+#include "app/registries.h"
+#include "app/store.h"
 #include "base/mem.h"
 #include "kube/client.h"
 #include "loop/loop.h"
@@ -13,6 +15,8 @@ struct app {
 	struct loop *loop;
 	struct loop_signal signals;
 	struct kube_client *client;
+	struct registry_client *registry;
+	struct s3_client *store;
 	struct controller *controller;
 	bool stopping;
 };
@@ -43,6 +47,7 @@ static int start(struct app *app, const struct options *options, struct err *err
 	struct controller_options wanted = {.namespaces = &options->namespaces,
 		.implicit_backend = options->implicit_backend,
 		.step_run_as_non_root = options->step_run_as_non_root,
+		.operator_image = options->operator_image,
 		.instance = getenv("POD_NAME"),
 		.compiler_format = options->compiler_format};
 	struct kube_config *config = NULL;
@@ -64,12 +69,19 @@ static int start(struct app *app, const struct options *options, struct err *err
 	kube_config_free(config);
 	if (result < 0)
 		return -1;
+	if (registries_new(app->loop, options, &app->registry, err) < 0 ||
+		store_new(app->loop, options, &app->store, err) < 0)
+		return -1;
+	wanted.s3 = app->store;
+	wanted.registry = app->registry;
 	return controller_new(app->loop, app->client, &wanted, &app->controller, err);
 }
 
 static void release(struct app *app)
 {
 	controller_free(app->controller);
+	registry_client_free(app->registry);
+	s3_client_free(app->store);
 	kube_client_free(app->client);
 	if (app->loop)
 		loop_signal_del(&app->signals);

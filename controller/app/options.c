@@ -6,7 +6,15 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum option_type { OPTION_STRING, OPTION_BOOL, OPTION_LIST, OPTION_LEVEL, OPTION_FORMAT };
+enum option_type {
+	OPTION_STRING,
+	OPTION_BOOL,
+	OPTION_NAMESPACES,
+	OPTION_MIRRORS,
+	OPTION_HOSTS,
+	OPTION_LEVEL,
+	OPTION_FORMAT
+};
 
 static const struct option_row {
 	const char *name;
@@ -22,7 +30,7 @@ static const struct option_row {
 		offsetof(struct options, kubeconfig)},
 	{"context", OPTION_STRING, NULL, NULL, "NAME", "context of the kubeconfig",
 		offsetof(struct options, context)},
-	{"watch-namespaces", OPTION_LIST, "FONDANT_WATCH_NAMESPACES", "", "A,B",
+	{"watch-namespaces", OPTION_NAMESPACES, "FONDANT_WATCH_NAMESPACES", "", "A,B",
 		"namespaces to watch; default: all", offsetof(struct options, namespaces)},
 	{"implicit-backend", OPTION_BOOL, "FONDANT_IMPLICIT_BACKEND", "true", "BOOL",
 		"run pipelines as Jobs in their own namespace without a FondantBackend",
@@ -30,6 +38,25 @@ static const struct option_row {
 	{"step-run-as-non-root", OPTION_BOOL, "FONDANT_STEP_RUN_AS_NON_ROOT", "false", "BOOL",
 		"refuse step images that run as root",
 		offsetof(struct options, step_run_as_non_root)},
+	{"operator-image", OPTION_STRING, "FONDANT_OPERATOR_IMAGE", NULL, "IMAGE",
+		"this operator's image, for the init containers of steps that join datasets",
+		offsetof(struct options, operator_image)},
+	{"ambient-credentials", OPTION_BOOL, "FONDANT_AMBIENT_CREDENTIALS", "false", "BOOL",
+		"use the AWS_* variables of its own environment to see whether steps left their "
+		"data",
+		offsetof(struct options, ambient_credentials)},
+	{"resolve-images", OPTION_BOOL, "FONDANT_RESOLVE_IMAGES", "true", "BOOL",
+		"ask registries for the digests of images when a pipeline is frozen",
+		offsetof(struct options, resolve_images)},
+	{"registry-mirror", OPTION_MIRRORS, "FONDANT_REGISTRY_MIRRORS", NULL, "HOST=ENDPOINT",
+		"ask ENDPOINT for the images of registry HOST first; may be repeated",
+		offsetof(struct options, registry_mirrors)},
+	{"insecure-registry", OPTION_HOSTS, "FONDANT_INSECURE_REGISTRIES", NULL, "HOST[:PORT]",
+		"a registry without verified TLS, or by plain HTTP; may be repeated",
+		offsetof(struct options, insecure_registries)},
+	{"registry-ca", OPTION_STRING, "FONDANT_REGISTRY_CA", NULL, "FILE",
+		"certificates that registries are verified by; default: the system's",
+		offsetof(struct options, registry_ca)},
 	{"log-level", OPTION_LEVEL, "FONDANT_LOG_LEVEL", "info", "LEVEL",
 		"error, warn, info or debug", offsetof(struct options, log_level)},
 	{"log-format", OPTION_FORMAT, "FONDANT_LOG_FORMAT", "logfmt", "FORMAT", "logfmt or json",
@@ -78,6 +105,26 @@ static int set_list(struct strvec *list, const char *value, struct err *err)
 	return 0;
 }
 
+/* Adds the items of "a,b"; whether each makes sense the registry client says. */
+static int add_list(
+	struct strvec *list, const struct option_row *row, const char *value, struct err *err)
+{
+	while (*value) {
+		size_t len = strcspn(value, ",");
+		auto_free char *item = xstrndup(value, len);
+		const char *equals = strchr(item, '=');
+
+		if (len && row->type == OPTION_MIRRORS && (!equals || equals == item || !equals[1]))
+			return err_set(err, ERR_USER, "InvalidOption",
+				"--%s: \"%s\" is not of the form docker.io=mirror.example",
+				row->name, item);
+		if (len && !strvec_has(list, item))
+			strvec_add(list, item);
+		value += len + (value[len] == ',');
+	}
+	return 0;
+}
+
 static int set(
 	struct options *options, const struct option_row *row, const char *value, struct err *err)
 {
@@ -89,8 +136,11 @@ static int set(
 		free(*(char **)field);
 		*(char **)field = xstrdup(value);
 		return 0;
-	case OPTION_LIST:
+	case OPTION_NAMESPACES:
 		return set_list(field, value, err);
+	case OPTION_MIRRORS:
+	case OPTION_HOSTS:
+		return add_list(field, row, value, err);
 	case OPTION_BOOL:
 		if (!str_eq(value, "true") && !str_eq(value, "false"))
 			return refuse(row, value, err);
@@ -174,7 +224,11 @@ void options_clear(struct options *options)
 	free(options->kubeconfig);
 	free(options->context);
 	free(options->compiler_format);
+	free(options->operator_image);
+	free(options->registry_ca);
 	strvec_clear(&options->namespaces);
+	strvec_clear(&options->registry_mirrors);
+	strvec_clear(&options->insecure_registries);
 }
 
 void options_help(FILE *out)

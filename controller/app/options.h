@@ -16,13 +16,20 @@ struct options {
 	struct strvec namespaces;
 	bool implicit_backend;
 	bool step_run_as_non_root;
+	char *operator_image;
+	bool ambient_credentials;
+	bool resolve_images;
+	struct strvec registry_mirrors;    /* "host=endpoint" */
+	struct strvec insecure_registries; /* "host[:port]" */
+	char *registry_ca;                 /* path */
 	enum log_level log_level;
 	enum log_format log_format;
 	char *compiler_format; /* hidden; for tests of an upgrade */
 	bool help, version;
 };
 
-/* Environment first, then flags (`--name value`, `--name=value`, `--flag`). Class user. */
+/* Environment first, then flags (`--name value`, `--name=value`, `--flag`; lists of the registries
+ * grow with each flag). Class user. */
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct err *err);
 void options_clear(struct options *options);
 void options_help(FILE *out);

@@ -4,107 +4,12 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "compiler/params.h"
 
 /* Flags of the executor's first parser and of the command line before it. Python's argparse takes
  * a prefix of a flag for the flag, so an argument `c` would be read as --cache. */
 static const char *const abbreviable[] = {
 	"operation_spec", "cache", "input_partition_rows", "working_directory", "help", NULL};
-
-/* One letter after another: [A-Za-z_][A-Za-z0-9_.-]*. */
-static size_t name_length(const char *s)
-{
-	size_t n = 0;
-
-	if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_'))
-		return 0;
-	while ((s[n] >= 'a' && s[n] <= 'z') || (s[n] >= 'A' && s[n] <= 'Z') ||
-		(s[n] >= '0' && s[n] <= '9') || s[n] == '_' || s[n] == '.' || s[n] == '-')
-		n++;
-	return n;
-}
-
-static void check_text(struct check *c, const char *s)
-{
-	for (; (s = strchr(s, '$')); s++) {
-		size_t n;
-
-		if (str_starts_with(s, "$$(")) {
-			s += 2;
-			continue;
-		}
-		if (s[1] != '(' || !(n = name_length(s + 2)) || s[2 + n] != ')')
-			continue;
-		if (str_starts_with(s + 2, "parameters.") || str_starts_with(s + 2, "run."))
-			check_error(c, "NotYetSupported",
-				"`$(%.*s)` is not supported by this release; write the value",
-				(int)(n > 80 ? 80 : n), s + 2);
-		else
-			check_error(c, "UnknownReference",
-				"there is nothing called `%.*s`; write $$(%.*s) for the text "
-				"itself",
-				(int)(n > 80 ? 80 : n), s + 2, (int)(n > 80 ? 80 : n), s + 2);
-		return; /* one finding a string is enough */
-	}
-}
-
-void refs_check(struct check *c, const json_t *value)
-{
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	if (json_is_string(value))
-		check_text(c, json_string_value(value));
-	json_object_foreach ((json_t *)value, key, item) {
-		size_t mark = where_key(&c->w, key);
-
-		refs_check(c, item);
-		where_back(&c->w, mark);
-	}
-	json_array_foreach (value, i, item) {
-		size_t mark = where_index(&c->w, i);
-
-		refs_check(c, item);
-		where_back(&c->w, mark);
-	}
-}
-
-static json_t *unescape_text(const json_t *value)
-{
-	const char *s = json_string_value(value), *end = s + json_string_length(value), *at;
-	auto_buf out = BUF_INIT;
-
-	while ((at = strstr(s, "$$("))) {
-		buf_add(&out, s, (size_t)(at - s));
-		buf_adds(&out, "$(");
-		s = at + 3;
-	}
-	buf_add(&out, s, (size_t)(end - s));
-	return json_stringn_nocheck(buf_str(&out), out.len);
-}
-
-json_t *refs_unescape(const json_t *value)
-{
-	const char *key;
-	json_t *item, *out;
-	size_t i;
-
-	if (json_is_string(value) && strstr(json_string_value(value), "$$("))
-		return unescape_text(value);
-	if (json_is_object(value)) {
-		out = json_object();
-		json_object_foreach ((json_t *)value, key, item)
-			json_object_set_new_nocheck(out, key, refs_unescape(item));
-		return out;
-	}
-	if (json_is_array(value)) {
-		out = json_array();
-		json_array_foreach (value, i, item)
-			json_array_append_new(out, refs_unescape(item));
-		return out;
-	}
-	return json_incref((json_t *)value);
-}
 
 static bool fits_type(const json_t *value, const char *type)
 {
@@ -121,12 +26,22 @@ static bool fits_type(const json_t *value, const char *type)
 	return json_is_array(value); /* list, tuple, set */
 }
 
+/* Whether every value of one type of parameter is one of the argument. */
+static bool fits_declared(const char *parameter, const char *type)
+{
+	if (strcmp(type, "float") == 0)
+		return strcmp(parameter, "float") == 0 || strcmp(parameter, "int") == 0;
+	if (strcmp(type, "tuple") == 0 || strcmp(type, "set") == 0)
+		return strcmp(parameter, "list") == 0;
+	return strcmp(parameter, type) == 0;
+}
+
 static void wrong_type(struct check *c, const json_t *value, const char *type)
 {
 	if (json_is_string(value))
 		check_error(c, "InvalidArgument", "expected %s, got the string \"%.60s\"%s", type,
 			json_string_value(value),
-			strcmp(type, "str") != 0 ? "; remove the quotes" : "");
+			params_quotes_hint(json_string_value(value), type));
 	else
 		check_error(c, "InvalidArgument", "expected %s, got %s%s", type,
 			check_kind_of(value), strcmp(type, "str") == 0 ? "; quote it" : "");
@@ -140,7 +55,22 @@ static void check_string(struct check *c, const char *text)
 			"argument out, or use another word");
 	else if (strcmp(text, "--") == 0)
 		check_error(c, "InvalidArgument",
-			"the framework's executor cannot be given the text --");
+			"the framework's executor cannot be given the text --; use another word");
+}
+
+/* Alone in its string a reference has the type that it is declared with, whatever its value. */
+static void check_type(struct check *c, const json_t *written, const json_t *value,
+	const char *type, const struct refs *refs)
+{
+	const char *declared = refs ? refs_type(refs, written) : NULL;
+
+	if (!declared && !fits_type(value, type))
+		wrong_type(c, value, type);
+	else if (declared && *declared && !fits_declared(declared, type))
+		check_error(c, "InvalidArgument", "expected %s, but %.100s is of type %s", type,
+			json_string_value(written), declared);
+	else if (json_is_string(value))
+		check_string(c, json_string_value(value));
 }
 
 static void check_name(struct check *c, const char *name)
@@ -158,61 +88,79 @@ static void check_name(struct check *c, const char *name)
 	}
 }
 
-static void check_one(struct check *c, const json_t *args, const char *name, const json_t *value)
+/* What is said of an argument however it is given; its declaration, NULL when there is none. */
+static const json_t *check_known(struct check *c, const json_t *args, const char *name)
 {
 	const json_t *arg = json_object_get(args, name);
-	const char *type = json_string_value(json_object_get(arg, "type"));
 	char near[CHECK_HINT_SIZE];
 
-	if (!arg) {
+	if (arg)
+		check_name(c, name);
+	else if (strcmp(name, "true") == 0 || strcmp(name, "false") == 0)
+		check_error(c, "UnknownArgument",
+			"the component has no such argument; YAML reads an unquoted y, n, yes, no, "
+			"on or off as a boolean: write the name in quotes, as 'y'");
+	else
 		check_error(c, "UnknownArgument", "the component has no such argument%s",
 			check_hint_key(c, args, name, near));
-		return;
-	}
-	check_name(c, name);
-	if (!fits_type(value, type))
-		wrong_type(c, value, type);
-	else if (json_is_string(value))
-		check_string(c, json_string_value(value));
-	if (check_depth(c, value))
-		refs_check(c, value);
+	return arg;
 }
 
-void args_check(struct check *c, const json_t *args, const json_t *arguments)
+static void check_given(struct check *c, const json_t *args, const struct args_given *given)
 {
+	size_t mark = where_key(&c->w, "arguments");
+	const char *name;
+	json_t *written;
+
+	json_object_foreach ((json_t *)given->written, name, written) {
+		const json_t *value =
+			check_get(given->values ? given->values : given->written, name);
+		size_t inner = where_key(&c->w, name);
+		const json_t *arg = value ? check_known(c, args, name) : NULL;
+
+		if (arg)
+			check_type(c, written, value,
+				json_string_value(json_object_get(arg, "type")), given->refs);
+		where_back(&c->w, inner);
+	}
+	where_back(&c->w, mark);
+}
+
+static void check_secret(struct check *c, const json_t *args, const struct args_given *given)
+{
+	size_t mark = where_key(&c->w, "secretArguments");
 	const char *name;
 	json_t *value;
 
-	json_object_foreach ((json_t *)arguments, name, value) {
-		size_t mark = where_key(&c->w, name);
+	json_object_foreach ((json_t *)given->secret, name, value) {
+		size_t inner = where_key(&c->w, name);
 
 		if (!json_is_null(value))
-			check_one(c, args, name, value);
-		where_back(&c->w, mark);
+			check_known(c, args, name);
+		if (!json_is_null(value) && check_get(given->written, name))
+			check_error(
+				c, "Duplicate", "is in `arguments` too; give it in one of the two");
+		where_back(&c->w, inner);
 	}
-	json_object_foreach ((json_t *)args, name, value) {
-		if (check_get(arguments, name) || check_get(value, "default"))
+	where_back(&c->w, mark);
+}
+
+void args_check(struct check *c, const json_t *args, const struct args_given *given)
+{
+	const char *name;
+	json_t *arg;
+	size_t mark;
+
+	check_given(c, args, given);
+	check_secret(c, args, given);
+	mark = where_key(&c->w, "arguments");
+	json_object_foreach ((json_t *)args, name, arg) {
+		if (check_get(given->written, name) || check_get(given->secret, name) ||
+			check_get(arg, "default"))
 			continue;
 		check_error_at(c, name, "MissingArgument",
 			"the component requires it (%s), and it has no default",
-			json_string_value(json_object_get(value, "type")));
+			json_string_value(json_object_get(arg, "type")));
 	}
-}
-
-json_t *args_normalize(const json_t *arguments)
-{
-	bool has_null = false;
-	const char *name;
-	json_t *value, *out;
-
-	json_object_foreach ((json_t *)arguments, name, value)
-		has_null = has_null || json_is_null(value);
-	if (json_is_object(arguments) && !has_null)
-		return json_incref((json_t *)arguments);
-	out = json_object();
-	json_object_foreach ((json_t *)arguments, name, value) {
-		if (!json_is_null(value))
-			json_object_set_nocheck(out, name, value);
-	}
-	return out;
+	where_back(&c->w, mark);
 }

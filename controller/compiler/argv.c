@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "compiler/args.h"
 #include "compiler/component.h"
 #include "compiler/mapping.h"
+#include "compiler/refs.h"
 #include "doc/canon.h"
 #include "doc/json.h"
 #include "doc/path.h"
@@ -26,6 +26,20 @@ char *argv_manifest_path(
 		"%s/%s/%s/%s/manifest.json", spec->working_directory, spec->dataset_name, id, step);
 }
 
+json_t *argv_expand(const struct frozen_spec *spec, const json_t *value)
+{
+	const struct refs_run run = {.name = spec->run_name, .scheduled_s = spec->scheduled_s};
+
+	return refs_expand(value, &run);
+}
+
+char *argv_expand_text(const struct frozen_spec *spec, const char *text)
+{
+	const struct refs_run run = {.name = spec->run_name, .scheduled_s = spec->scheduled_s};
+
+	return refs_expand_text(text, &run);
+}
+
 static void add_flag(struct strvec *args, const char *name, const char *value)
 {
 	strvec_addf(args, "--%s", name);
@@ -38,7 +52,8 @@ static void add_metadata(const struct frozen_spec *spec, const struct spec_step 
 {
 	auto_json *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s}", "dataset_name",
 		spec->dataset_name, "run_id", id, "component_id", step->name, "cache_key",
-		step->cache_key, "manifest_location", manifest);
+		step->cache_key ? step->cache_key : step->cache_key_template, "manifest_location",
+		manifest);
 	auto_free char *text = canon_str(metadata, CANON_PYTHON_ORDERED);
 
 	add_flag(args, "metadata", text);
@@ -82,9 +97,10 @@ static char *argument_text(const json_t *value)
 	}
 }
 
-static void add_argument(const char *name, const json_t *value, struct strvec *args)
+static void add_argument(
+	const struct frozen_spec *spec, const char *name, const json_t *value, struct strvec *args)
 {
-	auto_json *plain = refs_unescape(value);
+	auto_json *plain = argv_expand(spec, value);
 	auto_free char *text = argument_text(plain);
 
 	/* argparse would take the value for a flag; as one token it cannot. */
@@ -94,13 +110,15 @@ static void add_argument(const char *name, const json_t *value, struct strvec *a
 		add_flag(args, name, text);
 }
 
-static void add_arguments(const json_t *arguments, struct strvec *args)
+static void add_arguments(
+	const struct frozen_spec *spec, const json_t *arguments, struct strvec *args)
 {
 	auto_strvec names = STRVEC_INIT;
 
 	doc_sorted_keys(arguments, &names);
 	strvec_for_each (&names, i)
-		add_argument(names.items[i], json_object_get(arguments, names.items[i]), args);
+		add_argument(
+			spec, names.items[i], json_object_get(arguments, names.items[i]), args);
 }
 
 /* A copy of the map with the fields that renames need declared in it. */
@@ -185,7 +203,7 @@ void argv_build(const struct frozen_spec *spec, const struct spec_step *step, co
 	add_metadata(spec, step, id, manifest, ret_args);
 	add_flag(ret_args, "output_manifest_path", manifest);
 	add_flag(ret_args, "working_directory", spec->working_directory);
-	add_arguments(json_object_get(step->json, "arguments"), ret_args);
+	add_arguments(spec, json_object_get(step->json, "arguments"), ret_args);
 	if (rows) {
 		auto_free char *text = argument_text(rows);
 

@@ -15,8 +15,14 @@ char *argv_attempt_run_id(const char *run_id, int attempt);
 char *argv_manifest_path(
 	const struct frozen_spec *spec, const char *step, const char *run_id, int attempt);
 
+/* What the user wrote into env or fromManifest, with the values of the run that the spec is bound
+ * to and with $$( as $(; owned, a new reference. */
+json_t *argv_expand(const struct frozen_spec *spec, const json_t *value);
+char *argv_expand_text(const struct frozen_spec *spec, const char *text);
+
 /*
  * command: the image's contract entrypoint ("fondant", "execute", "main"); args: two-token flags.
+ * Secret arguments are not among them: a backend adds them its own way. Unbound, $(run.x) stays.
  * input_manifest: path, or NULL for a step that reads none. Both vectors are appended to.
  */
 void argv_build(const struct frozen_spec *spec, const struct spec_step *step, const char *run_id,

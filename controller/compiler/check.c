@@ -136,7 +136,11 @@ const char *check_hint_word(
 
 static bool wrong_kind(struct check *c, const json_t *value, const char *wanted)
 {
-	check_error(c, "InvalidType", "must be %s, not %s", wanted, check_kind_of(value));
+	bool quote =
+		strcmp(wanted, "a string") == 0 && !json_is_object(value) && !json_is_array(value);
+
+	check_error(c, "InvalidType", "must be %s, not %s%s", wanted, check_kind_of(value),
+		quote ? "; quote it" : "");
 	return false;
 }
 
@@ -218,6 +222,7 @@ static bool has_word(const char *const *words, const char *word)
 static bool check_word(struct check *c, const json_t *value, const struct check_field *f)
 {
 	char near[CHECK_HINT_SIZE];
+	auto_buf all = BUF_INIT;
 	const char *word;
 
 	if (!json_is_string(value))
@@ -225,13 +230,12 @@ static bool check_word(struct check *c, const json_t *value, const struct check_
 	word = json_string_value(value);
 	if (has_word(f->words, word))
 		return true;
+	for (size_t i = 0; f->words[i]; i++)
+		buf_addf(&all, "%s%s", i ? ", " : "", f->words[i]);
 	if (has_word(f->later, word)) {
-		check_error(c, "NotYetSupported", "`%s` is not supported by this release", word);
+		check_error(c, "NotYetSupported",
+			"`%s` is not supported by this release; it has: %s", word, buf_str(&all));
 	} else {
-		auto_buf all = BUF_INIT;
-
-		for (size_t i = 0; f->words[i]; i++)
-			buf_addf(&all, "%s%s", i ? ", " : "", f->words[i]);
 		check_error(c, "InvalidValue", "`%.80s` is not one of %s%s", word, buf_str(&all),
 			check_hint_word(c, f->words, word, near));
 	}
@@ -310,7 +314,8 @@ static void unknown_field(
 			"there is no such field; YAML reads an unquoted on, yes, off or no as a "
 			"boolean: write the key in quotes, as 'on'");
 	else
-		check_error(c, "UnknownField", "there is no such field%s", hint(best, near));
+		check_error(c, "UnknownField", "there is no such field%s",
+			best ? hint(best, near) : "; remove it");
 }
 
 bool check_object(

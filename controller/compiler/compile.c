@@ -17,21 +17,22 @@
 /* Schemas add up along the steps; stops where the text could not be kept anyway. */
 static void walk(struct compiler *m)
 {
-	size_t fields = 0;
+	size_t fields = 0, max = compile_max_text(m->in);
 
 	for (int i = 0; i < m->order_len; i++) {
 		struct step_model *s = &m->steps[m->order[i]];
 
 		model_at_step(m, s);
 		mapping_walk(m, s);
-		fields += json_object_size(s->schema) + json_object_size(s->op_consumes);
-		if (fields * FIELD_TEXT_MIN <= COMPILE_MAX_TEXT)
+		fields += s->schema ? s->schema->len : 0;
+		fields += s->reads_all ? s->input->len : json_object_size(s->op_consumes);
+		if (fields * FIELD_TEXT_MIN <= max)
 			continue;
 		check_error(&m->c, "SpecTooLarge",
 			"the steps up to this one have %zu dataset fields in their schemas, too "
-			"many "
-			"for the %zu KiB that can be kept: produce fewer, or split the pipeline",
-			fields, COMPILE_MAX_TEXT >> 10);
+			"many for the %zu KiB that can be kept: produce fewer, or split the "
+			"pipeline",
+			fields, max >> 10);
 		return;
 	}
 }
@@ -45,9 +46,7 @@ static int count_unresolved(const struct compiler *m)
 	if (policy && strcmp(policy, "Ignore") == 0)
 		return 0;
 	for (int i = 0; i < m->steps_len; i++) {
-		const struct step_model *s = &m->steps[i];
-		const char *image =
-			s->component ? model_string(s->component->normal, "image") : NULL;
+		const char *image = m->steps[i].image;
 
 		if (!image || strchr(image, '@') || map_has(&seen, image))
 			continue;
@@ -76,7 +75,7 @@ int compile_pipeline(const struct compile_input *input, struct compile_output *r
 		freeze(&m, ret_output);
 	diag_sort(&ret_output->diags);
 	model_clear(&m);
-	return ret_output->frozen ? 0 : 1;
+	return ret_output->text ? 0 : 1;
 }
 
 void compile_output_clear(struct compile_output *output)
@@ -85,24 +84,4 @@ void compile_output_clear(struct compile_output *output)
 	free(output->text);
 	diag_list_clear(&output->diags);
 	*output = (struct compile_output){0};
-}
-
-void compile_component_refs(const json_t *spec, struct strvec *ret_names)
-{
-	auto_strvec names = STRVEC_INIT;
-	json_t *step;
-	size_t i;
-
-	json_array_foreach (json_object_get(spec, "steps"), i, step) {
-		const json_t *component = json_object_get(step, "component");
-		const char *name = model_string(json_object_get(component, "ref"), "name");
-
-		if (name && *name)
-			strvec_add(&names, name);
-	}
-	strvec_sort(&names);
-	strvec_for_each (&names, j) {
-		if (!j || strcmp(names.items[j], names.items[j - 1]) != 0)
-			strvec_add(ret_names, names.items[j]);
-	}
 }

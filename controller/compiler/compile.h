@@ -7,12 +7,13 @@
 #define COMPILER_COMPILE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/digest.h"
 #include "compiler/diag.h"
 
 /* Version of the frozen format; raised when the same input would give other bytes. */
-#define COMPILER_FORMAT "1"
+#define COMPILER_FORMAT "2"
 
 /* What a backend can honour; a setting outside is a diagnostic with its path. */
 enum backend_feature {
@@ -25,6 +26,8 @@ enum backend_feature {
 	BACKEND_INSTANCE_TYPE = 1 << 6,
 	BACKEND_PARALLEL_LIMIT = 1 << 7, /* maxParallelSteps, failurePolicy */
 	BACKEND_SECRET_ARGUMENTS = 1 << 8,
+	BACKEND_JOINS = 1 << 9,   /* several steps in from */
+	BACKEND_PYTHON = 1 << 10, /* component.python */
 };
 
 struct compile_input {
@@ -35,12 +38,24 @@ struct compile_input {
 	const char *backend;           /* "kubernetes" */
 	unsigned features;             /* enum backend_feature bits */
 	const char *working_directory; /* the backend's default; NULL: none */
-	const char *compiler_format;   /* NULL: COMPILER_FORMAT; tests raise it */
+	/* All borrowed, and NULL where there is nothing to say. */
+	const json_t *sources;    /* "<ConfigMap>/<key>" -> text, of component.python.sourceFrom */
+	const json_t *digests;    /* image as written -> "repository@sha256:..."; an object
+				     {"error": why} where it could not be had; not there: not asked */
+	const json_t *parameters; /* array of {name, value}: those of a run, over the defaults;
+				     paths of what is wrong with them begin with "FondantRun: " */
+	const json_t *pinned;     /* a frozen spec: a step of the same name keeps its component and
+				     image (API.md "FondantRun": parameters) */
+	const char *compiler_format; /* NULL: COMPILER_FORMAT; tests raise it */
+	bool text_only;              /* output.frozen stays NULL: text and hash are enough */
+	/* 0: what the CRD and a ConfigMap hold, COMPILE_MAX_STEPS and COMPILE_MAX_TEXT. */
+	int max_steps;
+	size_t max_text;
 };
 
 struct compile_output {
-	json_t *frozen; /* NULL when there are errors */
-	char *text;     /* canonical JSON of frozen: ConfigMap key spec.json */
+	json_t *frozen; /* text as a tree; NULL when there are errors, or with text_only */
+	char *text;     /* canonical JSON, ConfigMap key spec.json; NULL when there are errors */
 	size_t text_len;
 	char hash[DIGEST_HEX_SIZE]; /* SHA-256 of text, hexadecimal */
 	int unresolved_images;
@@ -51,8 +66,9 @@ struct compile_output {
 /* Text over this is SpecTooLarge, naming the largest part (ConfigMap data limit, with room for
  * metadata). */
 #define COMPILE_MAX_TEXT ((size_t)1000 << 10)
+#define COMPILE_MAX_STEPS 200
 
-/* 0 with frozen set, or 1 when diags holds errors or waits. Fills *ret_output either way; the
+/* 0 with text set, or 1 when diags holds errors or waits. Fills *ret_output either way; the
  * caller frees it with compile_output_clear. */
 int compile_pipeline(const struct compile_input *input, struct compile_output *ret_output);
 void compile_output_clear(struct compile_output *output);
@@ -64,8 +80,12 @@ void compile_output_clear(struct compile_output *output);
  */
 void compile_intent_hash(const json_t *spec, char out[DIGEST_HEX_SIZE]);
 
-/* Names of the FondantComponents that the spec refers to, sorted, without duplicates. */
+/* What compiling needs from outside, each sorted and without duplicates: names of
+ * FondantComponents;
+ * "<ConfigMap>/<key>" of Python sources; images as written (components: as in compile_input). */
 struct strvec;
 void compile_component_refs(const json_t *spec, struct strvec *ret_names);
+void compile_source_refs(const json_t *spec, struct strvec *ret_refs);
+void compile_image_refs(const json_t *spec, const json_t *components, struct strvec *ret_images);
 
 #endif

@@ -37,10 +37,10 @@ static const char *const reserved_args[] = {"metadata", "output_manifest_path", 
 	"operation_spec", "cache", "input_manifest_path", "input_partition_rows", "consumes",
 	"produces", "help", NULL};
 
-static bool is_reserved(const char *name)
+static bool has_word(const char *const *words, const char *word)
 {
-	for (size_t i = 0; reserved_args[i]; i++) {
-		if (strcmp(reserved_args[i], name) == 0)
+	for (; *words; words++) {
+		if (strcmp(*words, word) == 0)
 			return true;
 	}
 	return false;
@@ -63,6 +63,21 @@ static bool is_arg_name(const char *name)
 	return true;
 }
 
+bool component_check_arg_name(struct check *c, const char *name)
+{
+	if (!is_arg_name(name))
+		check_error(c, "InvalidName",
+			"an argument's name is letters, digits, _ and -, not starting with a "
+			"digit");
+	else if (has_word(reserved_args, name))
+		check_error(c, "ReservedArgument",
+			"`%s` is taken by the framework's executor; give the argument another name",
+			name);
+	else
+		return true;
+	return false;
+}
+
 static void check_arg(struct check *c, const char *name, const json_t *arg)
 {
 	static const struct check_field type = {
@@ -72,14 +87,7 @@ static void check_arg(struct check *c, const char *name, const json_t *arg)
 	const json_t *value;
 	size_t mark;
 
-	if (!is_arg_name(name))
-		check_error(c, "InvalidName",
-			"an argument's name is letters, digits, _ and -, not starting with a "
-			"digit");
-	else if (is_reserved(name))
-		check_error(c, "ReservedArgument",
-			"`%s` is taken by the framework's executor; give the argument another name",
-			name);
+	component_check_arg_name(c, name);
 	if (!json_is_object(arg)) {
 		check_error(
 			c, "InvalidType", "must be a map with `type`, not %s", check_kind_of(arg));

@@ -7,32 +7,23 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
-#include "compiler/args.h"
 #include "compiler/argv.h"
 #include "compiler/cachekey.h"
 #include "compiler/settings.h"
 #include "doc/canon.h"
+#include "doc/json.h"
 
-/* Where measuring a text that is too large stops. */
-#define MEASURE_MAX (16 * COMPILE_MAX_TEXT)
+/* Where writing a text that is too large stops, as a multiple of what may be kept. */
+#define MEASURE_TIMES 16
 
 /* Linux's MAX_ARG_STRLEN, the NUL included: 32 pages. */
 #define TOKEN_MAX ((size_t)128 << 10)
 /* By how much escapes and blanks can lengthen what the executor is told. */
 #define TOKEN_GROWTH 4
 
-static void set_string(json_t *object, const char *key, const char *value)
+size_t compile_max_text(const struct compile_input *in)
 {
-	json_object_set_new_nocheck(object, key, json_string_nocheck(value));
-}
-
-/* The user's value as it stands, nulls dropped; nothing when it is not set. */
-static void copy_setting(json_t *to, const json_t *from, const char *key)
-{
-	const json_t *value = check_get(from, key);
-
-	if (value)
-		json_object_set_new_nocheck(to, key, check_strip_nulls(value));
+	return in->max_text ? in->max_text : COMPILE_MAX_TEXT;
 }
 
 /* No digest, and no tag or `latest`: what it is may change from one pull to the next. */
@@ -46,186 +37,281 @@ static bool image_moves(const char *image)
 	return !colon || strcmp(colon, ":latest") == 0;
 }
 
-static json_t *names_of(const struct compiler *m, const int *list, int len)
-{
-	json_t *out = json_array();
+/* --- canonical JSON, a member at a time: keys must come in byte order --- */
 
-	for (int i = 0; i < len; i++)
-		json_array_append_new(out, json_string_nocheck(m->steps[list[i]].name));
-	return out;
+struct writer {
+	struct buf text;
+	size_t largest; /* bytes of the largest setting so far */
+	const char *largest_key;
+	int largest_step; /* -1: of the pipeline */
+	int step;         /* being written; -1: the pipeline itself */
+	size_t began;     /* where the current member's value begins */
+	const char *key;
+	struct buf scratch; /* what is hashed for a cache key */
+	size_t hashed;      /* bytes of that, of all steps */
+};
+
+static void begin(struct writer *w, const char *key)
+{
+	if (w->text.len && w->text.data[w->text.len - 1] != '{')
+		buf_addc(&w->text, ',');
+	buf_addc(&w->text, '"');
+	buf_adds(&w->text, key);
+	buf_add(&w->text, "\":", 2);
+	w->began = w->text.len;
+	w->key = key;
 }
 
-static json_t *sorted_names(const struct compiler *m, const int *list, int len)
+/* The step's members, and the pod template of all, are what a user can make smaller. */
+static void end(struct writer *w)
+{
+	size_t size = w->text.len - w->began;
+
+	if (size <= w->largest || (w->step < 0 && strcmp(w->key, "podTemplate") != 0))
+		return;
+	w->largest = size;
+	w->largest_key = w->key;
+	w->largest_step = w->step;
+}
+
+static void add_string(struct buf *b, const char *value)
+{
+	canon_add_string(value, strlen(value), b);
+}
+
+static void put_string(struct writer *w, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	begin(w, key);
+	add_string(&w->text, value);
+	end(w);
+}
+
+static void put_flag(struct writer *w, const char *key, bool value)
+{
+	begin(w, key);
+	buf_adds(&w->text, value ? "true" : "false");
+	end(w);
+}
+
+static void put_json(struct writer *w, const char *key, const json_t *value)
+{
+	if (!value)
+		return;
+	begin(w, key);
+	canon_dump(value, CANON_COMPACT, &w->text);
+	end(w);
+}
+
+/* The user's value as it stands, nulls dropped; nothing when it is not set. */
+static void put_setting(struct writer *w, const json_t *from, const char *key)
+{
+	const json_t *value = check_get(from, key);
+	auto_json *plain = value ? check_strip_nulls(value) : NULL;
+
+	put_json(w, key, plain);
+}
+
+/* The map as the user gave it, nulls dropped; {} when it is not set. */
+static void put_map(struct writer *w, const json_t *from, const char *key)
+{
+	if (check_get(from, key)) {
+		put_setting(w, from, key);
+		return;
+	}
+	begin(w, key);
+	buf_add(&w->text, "{}", 2);
+}
+
+static void put_dataset(struct writer *w, const char *key, const struct dataset *dataset)
+{
+	begin(w, key);
+	dataset_dump(dataset, &w->text);
+	end(w);
+}
+
+/* --- a step --- */
+
+static void put_from(struct writer *w, const struct compiler *m, const struct step_model *s)
+{
+	begin(w, "from");
+	buf_addc(&w->text, '[');
+	for (int i = 0; i < s->from_len; i++) {
+		if (i)
+			buf_addc(&w->text, ',');
+		add_string(&w->text, m->steps[s->from[i]].name);
+	}
+	buf_addc(&w->text, ']');
+	end(w);
+}
+
+static void put_depends(struct writer *w, const struct compiler *m, const struct step_model *s)
 {
 	auto_strvec names = STRVEC_INIT;
-	json_t *out = json_array();
 
-	for (int i = 0; i < len; i++)
-		strvec_add(&names, m->steps[list[i]].name);
+	for (int i = 0; i < s->after_len; i++)
+		strvec_add(&names, m->steps[s->after[i]].name);
 	strvec_sort(&names);
-	strvec_for_each (&names, i)
-		json_array_append_new(out, json_string_nocheck(names.items[i]));
-	return out;
-}
-
-/* The map as the user gave it, nulls dropped. */
-static json_t *user_map(const struct compiler *m, const json_t *step, const char *which)
-{
-	const json_t *mapping = check_get(step, which);
-
-	return mapping ? check_strip_nulls(mapping) : json_incref(m->empty);
-}
-
-static json_t *operation(const struct step_model *s)
-{
-	json_t *out = json_object(), *fields;
-
-	json_object_set_nocheck(out, "consumes", s->op_consumes);
-	json_object_set_nocheck(out, "produces", s->op_produces);
-	if (s->declare_in || s->declare_out) {
-		fields = json_object();
-		if (s->declare_in)
-			json_object_set_nocheck(fields, "consumes", s->declare_in);
-		if (s->declare_out)
-			json_object_set_nocheck(fields, "produces", s->declare_out);
-		json_object_set_new_nocheck(out, "fields", fields);
+	begin(w, "dependsOn");
+	buf_addc(&w->text, '[');
+	strvec_for_each (&names, i) {
+		if (i)
+			buf_addc(&w->text, ',');
+		add_string(&w->text, names.items[i]);
 	}
-	return out;
+	buf_addc(&w->text, ']');
+	end(w);
 }
 
-static json_t *cache_of(const json_t *step)
+static void put_operation(struct writer *w, const struct step_model *s)
 {
-	const json_t *cache = check_get(step, "cache");
-	const char *policy = json_string_value(check_get(cache, "policy"));
-	json_t *out = json_object();
+	begin(w, "operation");
+	buf_addc(&w->text, '{');
+	buf_adds(&w->text, "\"consumes\":");
+	if (s->reads_all)
+		dataset_dump(s->input, &w->text);
+	else
+		canon_dump(s->op_consumes, CANON_COMPACT, &w->text);
+	if (s->declare_in || s->declare_out) {
+		buf_adds(&w->text, ",\"fields\":{");
+		if (s->declare_in) {
+			buf_adds(&w->text, "\"consumes\":");
+			canon_dump(s->declare_in, CANON_COMPACT, &w->text);
+		}
+		if (s->declare_out) {
+			buf_adds(&w->text, s->declare_in ? ",\"produces\":" : "\"produces\":");
+			canon_dump(s->declare_out, CANON_COMPACT, &w->text);
+		}
+		buf_addc(&w->text, '}');
+	}
+	buf_adds(&w->text, ",\"produces\":");
+	canon_dump(s->op_produces, CANON_COMPACT, &w->text);
+	buf_addc(&w->text, '}');
+	end(w);
+}
 
-	set_string(out, "policy", policy ? policy : "Use");
-	copy_setting(out, cache, "maxAge");
-	return out;
+static void put_cache(struct writer *w, const json_t *step)
+{
+	const json_t *cache = check_get(step, "cache"), *age = check_get(cache, "maxAge");
+	const char *policy = json_string_value(check_get(cache, "policy"));
+
+	begin(w, "cache");
+	buf_addc(&w->text, '{');
+	if (age) {
+		buf_adds(&w->text, "\"maxAge\":");
+		canon_dump(age, CANON_COMPACT, &w->text);
+		buf_addc(&w->text, ',');
+	}
+	buf_adds(&w->text, "\"policy\":");
+	add_string(&w->text, policy ? policy : "Use");
+	buf_addc(&w->text, '}');
+	end(w);
 }
 
 /* `retry` with its list of reasons under the one name. */
-static void copy_retry(json_t *out, const json_t *step)
+static void put_retry(struct writer *w, const json_t *step)
 {
-	json_t *retry, *on;
+	const json_t *value = check_get(step, "retry");
+	auto_json *plain = value ? check_strip_nulls(value) : NULL;
+	json_t *on = json_object_get(plain, SETTINGS_RETRY_ON_11);
+	auto_json *copy = on ? json_copy(plain) : NULL;
 
-	copy_setting(out, step, "retry");
-	retry = json_object_get(out, "retry");
-	on = json_object_get(retry, SETTINGS_RETRY_ON_11);
-	if (!on)
-		return;
-	retry = json_copy(retry);
-	json_object_set(retry, "on", on);
-	json_object_del(retry, SETTINGS_RETRY_ON_11);
-	json_object_set_new(out, "retry", retry);
+	if (copy) {
+		json_object_set_nocheck(copy, "on", on);
+		json_object_del(copy, SETTINGS_RETRY_ON_11);
+	}
+	put_json(w, "retry", copy ? copy : plain);
 }
 
-static json_t *freeze_step(const struct compiler *m, const struct step_model *s)
+static void put_step(struct writer *w, const struct compiler *m, const struct step_model *s)
 {
-	static const char *const settings[] = {"resources", "timeout", "pendingTimeout", "env",
-		"podTemplate", "inputPartitionRows", "instanceType"};
-	json_t *image = json_object_get(s->component->normal, "image");
-	json_t *out = json_object();
-
-	set_string(out, "name", s->name);
-	json_object_set_nocheck(out, "image", image);
-	json_object_set_nocheck(out, "imageTag", image);
-	json_object_set_nocheck(out, "component", s->component->normal);
-	json_object_set_new_nocheck(
-		out, "arguments", args_normalize(json_object_get(s->json, "arguments")));
-	json_object_set_new_nocheck(out, "consumes", user_map(m, s->json, "consumes"));
-	json_object_set_new_nocheck(out, "produces", user_map(m, s->json, "produces"));
-	json_object_set_new_nocheck(out, "from", names_of(m, s->from, s->from_len));
-	json_object_set_new_nocheck(out, "dependsOn", sorted_names(m, s->after, s->after_len));
-	json_object_set_new_nocheck(out, "operation", operation(s));
-	json_object_set_nocheck(out, "schema", s->schema);
-	json_object_set_new_nocheck(out, "cache", cache_of(s->json));
-	set_string(out, "cacheKey", s->key);
-	if (image_moves(json_string_value(image)))
-		json_object_set_new_nocheck(out, "cacheable", json_false());
+	w->step = s->index;
+	buf_addc(&w->text, '{');
+	put_setting(w, s->json, "accelerator");
+	put_json(w, "arguments", s->arguments ? s->arguments : m->empty);
+	put_cache(w, s->json);
+	put_string(w, s->key_waits ? "cacheKeyTemplate" : "cacheKey", s->key);
+	if (image_moves(s->image))
+		put_flag(w, "cacheable", false);
+	put_json(w, "component", s->component->normal);
+	put_map(w, s->json, "consumes");
+	put_depends(w, m, s);
+	put_json(w, "env", s->env);
+	put_from(w, m, s);
+	put_string(w, "fromManifest", s->from_manifest);
+	put_string(w, "image", s->image);
+	put_json(w, "imageTag", json_object_get(s->component->normal, "image"));
+	put_setting(w, s->json, "inputPartitionRows");
+	put_setting(w, s->json, "instanceType");
 	if (s->component->loader)
-		json_object_set_new_nocheck(out, "loader", json_true());
+		put_flag(w, "loader", true);
+	put_string(w, "name", s->name);
+	put_operation(w, s);
+	put_setting(w, s->json, "pendingTimeout");
+	put_setting(w, s->json, "podTemplate");
+	put_map(w, s->json, "produces");
+	put_json(w, "python", s->python);
+	put_setting(w, s->json, "resources");
+	put_retry(w, s->json);
+	put_dataset(w, "schema", s->schema);
+	put_json(w, "secretArguments", s->secret_arguments);
 	if (!s->read)
-		json_object_set_new_nocheck(out, "sink", json_true());
-	for (size_t i = 0; i < array_size(settings); i++)
-		copy_setting(out, s->json, settings[i]);
-	copy_retry(out, s->json);
-	return out;
+		put_flag(w, "sink", true);
+	put_setting(w, s->json, "timeout");
+	buf_addc(&w->text, '}');
+	w->step = -1;
 }
 
-static json_t *freeze_tree(const struct compiler *m)
+static void put_spec(struct writer *w, const struct compiler *m)
 {
-	static const char *const settings[] = {"failurePolicy", "maxParallelSteps", "timeout",
-		"serviceAccountName", "podTemplate"};
-	json_t *out = json_object(), *steps = json_array();
+	const json_t *spec = m->in->spec;
+	const char *format = m->in->compiler_format;
 
-	set_string(out, "apiVersion", "fondant.ai/v1alpha1");
-	set_string(out, "kind", "FrozenSpec");
-	set_string(out, "pipeline", m->in->pipeline);
-	set_string(out, "namespace", m->in->namespace_);
-	set_string(out, "datasetName", m->dataset_name);
-	set_string(out, "workingDirectory", m->working_directory);
-	set_string(out, "backend", m->c.backend);
-	json_object_set_new_nocheck(out, "parameters", json_object());
-	set_string(
-		out, "compiler", m->in->compiler_format ? m->in->compiler_format : COMPILER_FORMAT);
-	for (size_t i = 0; i < array_size(settings); i++)
-		copy_setting(out, m->in->spec, settings[i]);
-	for (int i = 0; i < m->order_len; i++)
-		json_array_append_new(steps, freeze_step(m, &m->steps[m->order[i]]));
-	json_object_set_new_nocheck(out, "steps", steps);
-	return out;
-}
+	buf_addc(&w->text, '{');
+	put_string(w, "apiVersion", "fondant.ai/v1alpha1");
+	put_string(w, "backend", m->c.backend);
+	put_string(w, "compiler", format ? format : COMPILER_FORMAT);
+	put_string(w, "datasetName", m->dataset_name);
+	put_setting(w, spec, "failurePolicy");
+	put_string(w, "kind", "FrozenSpec");
+	put_setting(w, spec, "maxParallelSteps");
+	put_string(w, "namespace", m->in->namespace_);
+	put_json(w, "parameters", m->parameters ? m->parameters : m->empty);
+	put_string(w, "pipeline", m->in->pipeline);
+	put_setting(w, spec, "podTemplate");
+	put_setting(w, spec, "serviceAccountName");
+	begin(w, "steps");
+	buf_addc(&w->text, '[');
+	for (int i = 0; i < m->order_len && !w->text.overflow && w->hashed < w->text.max; i++) {
+		struct step_model *s = &m->steps[m->order[i]];
 
-/* The largest member found so far, and what may still be spent on looking. */
-struct largest {
-	size_t size, left;
-	char where[WHERE_SIZE];
-};
-
-static void measure(struct largest *l, struct where *w, const char *key, const json_t *value)
-{
-	auto_buf text = BUF_INIT_MAX(l->left + 1);
-	size_t mark = where_key(w, key);
-
-	canon_dump(value, CANON_COMPACT, &text);
-	if (text.len > l->size) {
-		l->size = text.len;
-		memcpy(l->where, w->text, w->len + 1);
+		/* Here, where the step's trees are at hand (in the caches of the machine). */
+		w->hashed += cachekey_compute(m, s, &w->scratch);
+		if (i)
+			buf_addc(&w->text, ',');
+		put_step(w, m, s);
 	}
-	l->left -= text.len < l->left ? text.len : l->left;
-	where_back(w, mark);
+	buf_addc(&w->text, ']');
+	put_setting(w, spec, "timeout");
+	put_string(w, "workingDirectory", m->working_directory);
+	buf_addc(&w->text, '}');
 }
 
-static void find_largest(const struct compiler *m, const json_t *frozen, struct largest *l)
+/* --- limits --- */
+
+static void too_large(struct compiler *m, const struct writer *w)
 {
-	const json_t *steps = json_object_get(frozen, "steps"), *step;
-	const char *key;
-	json_t *value;
-	struct where w;
-
-	where_init(&w, "spec");
-	if (json_object_get(frozen, "podTemplate"))
-		measure(l, &w, "podTemplate", json_object_get(frozen, "podTemplate"));
-	for (int i = 0; i < m->order_len && l->left; i++) {
-		where_init(&w, "spec.steps");
-		where_index(&w, (size_t)m->order[i]);
-		step = json_array_get(steps, (size_t)i);
-		json_object_foreach ((json_t *)step, key, value)
-			measure(l, &w, key, value);
-	}
-}
-
-static void too_large(struct compiler *m, const json_t *frozen, const struct buf *text)
-{
-	struct largest l = {.left = MEASURE_MAX, .where = "spec"};
-
-	find_largest(m, frozen, &l);
-	diag_add(m->c.diags, l.where, "SpecTooLarge",
+	where_init(&m->c.w, "spec");
+	if (w->largest_key && w->largest_step >= 0)
+		model_at_step(m, &m->steps[w->largest_step]);
+	if (w->largest_key)
+		where_key(&m->c.w, w->largest_key);
+	diag_add(m->c.diags, m->c.w.text, "SpecTooLarge",
 		"the frozen spec would have %s%zu KiB, and %zu are the most that can be kept; this "
 		"part is the largest of it, with %zu KiB: make it smaller, or split the pipeline",
-		text->overflow ? "more than " : "", text->len >> 10, COMPILE_MAX_TEXT >> 10,
-		l.size >> 10);
+		w->text.overflow ? "more than " : "", w->text.len >> 10,
+		compile_max_text(m->in) >> 10, w->largest >> 10);
 }
 
 static void check_tokens(
@@ -260,32 +346,40 @@ static void check_arguments(struct compiler *m, const struct buf *text)
 			continue;
 		if (!spec && frozen_spec_parse(buf_str(text), text->len, &spec, NULL) < 0)
 			abort(); /* it is our own */
+		if (!spec->run_name)
+			frozen_spec_bind(spec, m->in->pipeline, 0);
 		check_tokens(m, spec, s);
 	}
 	frozen_spec_free(spec);
 }
 
+static json_t *tree_of(const struct buf *text)
+{
+	json_t *tree = json_loadb(buf_str(text), text->len, 0, NULL);
+
+	if (!tree)
+		abort(); /* it is our own */
+	return tree;
+}
+
 void freeze(struct compiler *m, struct compile_output *output)
 {
-	struct buf text = BUF_INIT_MAX(MEASURE_MAX);
-	size_t hashed = 0;
-	json_t *frozen;
+	size_t max = compile_max_text(m->in);
+	struct writer w = {.text = BUF_INIT_MAX(max * MEASURE_TIMES), .step = -1};
 
-	for (int i = 0; i < m->order_len && hashed < MEASURE_MAX; i++)
-		hashed += cachekey_compute(m, &m->steps[m->order[i]]);
-	frozen = freeze_tree(m);
-	canon_dump(frozen, CANON_COMPACT, &text);
-	if (text.len > COMPILE_MAX_TEXT || hashed >= MEASURE_MAX)
-		too_large(m, frozen, &text);
+	put_spec(&w, m);
+	buf_free(&w.scratch);
+	if (w.text.len > max || w.text.overflow || w.hashed >= w.text.max)
+		too_large(m, &w);
 	else
-		check_arguments(m, &text);
+		check_arguments(m, &w.text);
 	if (diag_errors(m->c.diags)) {
-		json_decref(frozen);
-		buf_free(&text);
+		buf_free(&w.text);
 		return;
 	}
-	output->frozen = frozen;
-	output->text_len = text.len;
-	output->text = buf_take(&text);
+	if (!m->in->text_only)
+		output->frozen = tree_of(&w.text);
+	output->text_len = w.text.len;
+	output->text = buf_take(&w.text);
 	digest_sha256_hex(output->text, output->text_len, output->hash);
 }

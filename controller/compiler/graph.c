@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "compiler/join.h"
 
 #define GRAPH_MAX_EDGES 32
 
@@ -29,7 +30,8 @@ static struct step_model *resolve_name(
 	}
 	other = map_get(&m->by_name, name);
 	if (other == s) {
-		check_error(&m->c, "Cycle", "step `%s` cannot wait for itself", s->name);
+		check_error(&m->c, "Cycle", "step `%s` cannot wait for itself; remove it here",
+			s->name);
 		return NULL;
 	}
 	if (other)
@@ -74,7 +76,8 @@ static bool link_list(
 
 		ok = ok && other;
 		if (other && has_index(*ret, *ret_len, other->index)) {
-			check_error(&m->c, "Duplicate", "`%s` is listed twice", other->name);
+			check_error(&m->c, "Duplicate", "`%s` is listed twice; remove one",
+				other->name);
 			ok = false;
 		} else if (other) {
 			(*ret)[(*ret_len)++] = other->index;
@@ -110,11 +113,13 @@ static void check_explicit(struct compiler *m, const struct step_model *s)
 		check_error_at(&m->c, "fromManifest", "InvalidValue",
 			"a step reads the steps in from or the dataset in fromManifest; remove "
 			"one");
-	if (json_array_size(check_get(s->json, "from")) > 1)
-		check_error_at(&m->c, "from", "NotYetSupported",
-			"reading several steps is not supported by this release; name one");
+	join_check_backend(m, s);
 	if (!s->component)
 		return;
+	if (s->component->loader && manifest)
+		check_error_at(&m->c, "fromManifest", "ReadsNothing",
+			"the component has no `consumes`: it reads no dataset; remove "
+			"`fromManifest`");
 	if (s->component->loader && says)
 		check_error_at(&m->c, "from", "ReadsNothing",
 			"the component has no `consumes`: it reads no dataset; remove `from`, or "

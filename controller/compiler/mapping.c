@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "compiler/join.h"
 #include "compiler/types.h"
 #include "doc/path.h"
 
@@ -14,12 +15,13 @@ struct side {
 	const char *which;      /* "consumes" or "produces" */
 	const json_t *declared; /* the component's fields, normal form */
 	bool generic;
-	const json_t *mapping; /* the user's; NULL when there is none */
-	const json_t *dataset; /* fields to read from, consumes only; NULL: not known */
-	json_t *op;            /* result: what the executor gets */
-	json_t *declare;       /* result: fields for its specification; NULL: none */
-	json_t *outer;         /* result: dataset field -> type */
-	json_t *names;         /* result: dataset field -> inner name */
+	const json_t *mapping;         /* the user's; NULL when there is none */
+	const struct dataset *dataset; /* to read from, consumes only; NULL: not known */
+	bool manifest;                 /* it reads a manifest that the compiler does not see */
+	json_t *op;                    /* result: what the executor gets */
+	json_t *declare;               /* result: fields for its specification; NULL: none */
+	json_t *outer;                 /* result: dataset field -> type */
+	json_t *names;                 /* result: dataset field -> inner name */
 };
 
 static const struct check_field mapping_fields[] = {
@@ -53,17 +55,23 @@ static json_t *declared_type(struct check *c, const json_t *value)
 	return normal;
 }
 
+/* "a, b and 3 more"; names in byte order. */
+static void describe_names(const char *const *names, size_t len, struct buf *out)
+{
+	for (size_t i = 0; i < len && i < FIELDS_SHOWN; i++)
+		buf_addf(out, "%s%.60s", i ? ", " : "", names[i]);
+	if (len > FIELDS_SHOWN)
+		buf_addf(out, " and %zu more", len - FIELDS_SHOWN);
+	if (!len)
+		buf_adds(out, "none");
+}
+
 static void describe_fields(const json_t *fields, struct buf *out)
 {
 	auto_strvec names = STRVEC_INIT;
 
 	doc_sorted_keys(fields, &names);
-	for (size_t i = 0; i < names.len && i < FIELDS_SHOWN; i++)
-		buf_addf(out, "%s%.60s", i ? ", " : "", names.items[i]);
-	if (names.len > FIELDS_SHOWN)
-		buf_addf(out, " and %zu more", names.len - FIELDS_SHOWN);
-	if (!names.len)
-		buf_adds(out, "none");
+	describe_names((const char *const *)names.items, names.len, out);
 }
 
 static void unknown_key(struct check *c, const struct side *side, const char *key)
@@ -93,14 +101,20 @@ static void wrong_redeclaration(struct check *c, const struct side *side, const 
 static json_t *foreign_type(
 	struct check *c, const struct side *side, const char *key, const char *field, json_t *type)
 {
+	const struct field *there;
+
 	if (type)
 		return type;
-	if (strcmp(side->which, "produces") == 0) {
+	if (side->manifest)
+		check_error(c, "Required",
+			"`type` is required: neither the component nor the manifest, which is not "
+			"read before the run, says what `%.80s` is",
+			key);
+	else if (strcmp(side->which, "produces") == 0)
 		check_error(c, "Required",
 			"`type` is required: the component does not say what `%.80s` is", key);
-		return NULL;
-	}
-	return json_incref(json_object_get(side->dataset, field ? field : key));
+	there = dataset_find(side->dataset, field ? field : key);
+	return there ? json_incref((json_t *)there->type) : NULL;
 }
 
 static void add_renamed(
@@ -268,89 +282,151 @@ static void side_clear(struct side *side)
 	json_decref(side->names);
 }
 
-/* The step that made the field as it stands in the dataset of s; s itself when nobody did. */
-static const struct step_model *maker_of(
+/* "step `a`", "the steps `a`, `b`": whose dataset is read, for a message. */
+static void describe_inputs(const struct compiler *m, const struct step_model *s, struct buf *out)
+{
+	buf_adds(out, s->from_len == 1 ? "step " : "steps ");
+	for (int i = 0; i < s->from_len && i < FIELDS_SHOWN; i++)
+		buf_addf(out, "%s`%s`", i ? ", " : "", m->steps[s->from[i]].name);
+	if (s->from_len > FIELDS_SHOWN)
+		buf_addf(out, " and %d more", s->from_len - FIELDS_SHOWN);
+}
+
+/* The last step on the way to the dataset that dropped the field with its index; NULL: none did. */
+static const struct step_model *dropped_by(
 	const struct compiler *m, const struct step_model *s, const char *field)
 {
 	const struct step_model *at = s;
 
-	for (int i = 0; i < m->steps_len; i++) {
-		if (json_object_get(at->writes, field) || !at->from_len)
-			return at;
+	for (int i = 0; i < m->steps_len && at->from_len; i++) {
 		at = &m->steps[at->from[0]];
+		if (at->component && at->component->renews && dataset_find(at->input, field))
+			return at;
 	}
-	return s;
+	return NULL;
 }
 
-static void missing_field(struct compiler *m, const struct step_model *s,
-	const struct step_model *upstream, const char *field, const char *inner)
+/* "; did you mean `text` (string)?", or "". */
+static void hint_field(struct compiler *m, const struct step_model *s, const char *field,
+	struct buf *fields, struct buf *hint)
 {
+	const struct step_model *dropped = dropped_by(m, s, field);
+	auto_free const char **names = xcalloc(s->input->len + 1, sizeof(*names));
 	char near[CHECK_HINT_SIZE];
-	auto_buf fields = BUF_INIT;
 
-	describe_fields(upstream->schema, &fields);
+	for (size_t i = 0; i < s->input->len; i++)
+		names[i] = s->input->items[i]->name;
+	describe_names(names, s->input->len, fields);
+	if (dropped)
+		buf_addf(hint, "; step `%s` dropped it with the index of the rows (previous_index)",
+			dropped->name);
+	else
+		buf_adds(hint, check_hint_word(&m->c, names, field, near));
+}
+
+static void missing_field(struct compiler *m, const struct step_model *s, const char *field,
+	const char *inner, const json_t *type)
+{
+	auto_buf fields = BUF_INIT, inputs = BUF_INIT, hint = BUF_INIT;
+	auto_free char *want = json_is_null(type) ? NULL : type_describe(type);
+
+	describe_inputs(m, s, &inputs);
+	hint_field(m, s, field, &fields, &hint);
 	check_error_at(&m->c, inner, "MissingField",
-		"step `%s` reads field `%.80s` as `%.80s`, but the dataset of step `%s` does not "
+		"step `%s` reads field `%.80s` as `%.80s`%s%s, but the dataset of %s does not "
 		"have it (it has: %s)%s",
-		s->name, field, inner, upstream->name, buf_str(&fields),
-		check_hint_key(&m->c, upstream->schema, field, near));
+		s->name, field, inner, want ? " of type " : "", want ? want : "", buf_str(&inputs),
+		buf_str(&fields), buf_str(&hint));
+}
+
+/* The maker's own name for a field of its dataset, where it has another one. */
+static const char *inner_name(const struct step_model *maker, const char *field)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (maker->op_produces, key, value) {
+		if (json_is_string(value) && strcmp(json_string_value(value), field) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+static void wrong_type(struct compiler *m, const struct step_model *s, const struct field *there,
+	const char *inner, const json_t *type)
+{
+	const struct step_model *maker = &m->steps[there->maker];
+	auto_free char *want = type_describe(type), *have = type_describe(there->type);
+	const char *own = inner_name(maker, there->name);
+
+	check_error_at(&m->c, inner, "TypeMismatch",
+		"step `%s` reads field `%.80s` as `%.80s` of type %s, but step `%s` %s `%.80s`%s"
+		"%.80s%s of type %s",
+		s->name, there->name, inner, want, maker->name,
+		json_object_get(maker->writes, there->name) ? "makes" : "takes from its manifest",
+		there->name, own ? " (its `" : "", own ? own : "", own ? "`)" : "", have);
 }
 
 static void check_reads(struct compiler *m, const struct step_model *s, const struct side *side)
 {
-	const struct step_model *upstream = &m->steps[s->from[0]];
 	size_t mark = where_key(&m->c.w, "consumes");
 	const char *field;
 	json_t *type;
 
 	json_object_foreach (side->outer, field, type) {
-		const json_t *there = json_object_get(upstream->schema, field);
+		const struct field *there = dataset_find(s->input, field);
 		const char *inner = model_string(side->names, field);
 
 		inner = inner ? inner : field;
-		if (!there) {
-			missing_field(m, s, upstream, field, inner);
-		} else if (!json_is_null(type) && !type_equal(there, type)) {
-			auto_free char *want = type_describe(type), *have = type_describe(there);
-
-			check_error_at(&m->c, inner, "TypeMismatch",
-				"step `%s` reads field `%.80s` as `%.80s` of type %s, but step "
-				"`%s` makes `%.80s` of type %s",
-				s->name, field, inner, want, maker_of(m, upstream, field)->name,
-				field, have);
-		}
+		if (!there)
+			missing_field(m, s, field, inner, type);
+		else if (!json_is_null(type) && !type_equal(there->type, type))
+			wrong_type(m, s, there, inner, type);
 	}
 	where_back(&m->c.w, mark);
 }
 
-/* The dataset that the step reads; NULL: not known, or it reads none. */
-static const json_t *dataset_of(const struct compiler *m, const struct step_model *s)
+/* What the step reads; NULL: nothing, or it is not known. */
+static void find_input(struct compiler *m, struct step_model *s)
 {
-	return s->from_len == 1 ? m->steps[s->from[0]].schema : NULL;
+	if (s->component->loader || s->from_manifest || !s->from_len || !s->graph_ok)
+		return;
+	s->owns_input = s->from_len > 1;
+	s->input = s->owns_input ? join_datasets(m, s) : m->steps[s->from[0]].schema;
 }
 
-/* Everything in the dataset, and what the component declares besides; new reference. */
-static json_t *all_fields(const json_t *declared, const json_t *dataset)
+/* A manifest's fields are what the step says of them. */
+static void take_manifest(struct compiler *m, struct step_model *s, const struct side *side)
 {
-	json_t *all;
+	if (s->component->generic_in && !json_object_size(side->outer))
+		check_error_at(&m->c, "consumes", "Required",
+			"the component reads any field, and the manifest is not read before the "
+			"run: say which fields the step reads, and their types");
+	s->takes = json_incref(side->outer);
+	fields_init(&s->took, s->takes, s->index);
+	s->input = dataset_over(NULL, &s->took, s->index);
+	s->owns_input = true;
+}
 
-	if (!dataset)
-		return json_incref((json_t *)declared);
-	if (!json_object_size(declared))
-		return json_incref((json_t *)dataset);
-	all = json_copy((json_t *)dataset);
-	json_object_update(all, (json_t *)declared);
-	return all;
+/* What the executor gets: the user's mapping, or the component's fields, or all there is. */
+static void set_operation(struct step_model *s, const struct side *side)
+{
+	s->reads_all = !side->op && s->component->generic_in && s->input && !side->manifest;
+	if (!s->reads_all)
+		s->op_consumes = json_incref(side->op ? side->op : side->outer);
+	s->declare_in = json_incref(side->declare);
 }
 
 static void walk_consumes(struct compiler *m, struct step_model *s)
 {
 	const struct component_info *component = s->component;
+	size_t before = diag_errors(m->c.diags);
 	struct side side = {.which = "consumes",
 		.declared = component->consumes,
 		.generic = component->generic_in,
 		.mapping = check_get(s->json, "consumes"),
-		.dataset = dataset_of(m, s)};
+		.manifest = s->from_manifest && !component->loader,
+		.dataset = s->input};
 
 	if (component->loader) {
 		if (is_given(side.mapping))
@@ -360,16 +436,11 @@ static void walk_consumes(struct compiler *m, struct step_model *s)
 		return;
 	}
 	work_out(&m->c, &side);
-	if (!side.op && component->generic_in) {
-		json_decref(side.outer);
-		side.outer = all_fields(side.declared, side.dataset);
-	}
-	if (!side.op)
-		side.op = json_incref(side.outer);
-	if (side.dataset)
+	if (side.manifest && diag_errors(m->c.diags) == before)
+		take_manifest(m, s, &side);
+	else if (s->input)
 		check_reads(m, s, &side);
-	s->op_consumes = json_incref(side.op);
-	s->declare_in = json_incref(side.declare);
+	set_operation(s, &side);
 	side_clear(&side);
 }
 
@@ -415,20 +486,20 @@ static void walk_produces(struct compiler *m, struct step_model *s)
 	side_clear(&side);
 }
 
-/* The fields after the step; the same tree as before it when it writes none. */
-static json_t *schema_after(const struct step_model *s, const json_t *before)
+/* The dataset after the step; the same one as before it when it writes nothing. */
+static void set_schema(struct step_model *s)
 {
-	json_t *after;
+	bool fresh = s->component->loader || s->component->renews;
 
-	if (s->component->loader || s->component->renews)
-		return json_incref(s->writes);
-	if (!before)
-		return NULL;
-	if (!json_object_size(s->writes))
-		return json_incref((json_t *)before);
-	after = json_copy((json_t *)before);
-	json_object_update(after, s->writes);
-	return after;
+	if (!fresh && !s->input)
+		return;
+	fields_init(&s->made, s->writes, s->index);
+	s->owns_schema = fresh || s->made.len;
+	if (!s->owns_schema)
+		s->schema = s->input;
+	else
+		s->schema = dataset_over(
+			fresh ? NULL : s->input, &s->made, fresh ? s->index : s->input->lineage);
 }
 
 void mapping_walk(struct compiler *m, struct step_model *s)
@@ -437,12 +508,13 @@ void mapping_walk(struct compiler *m, struct step_model *s)
 
 	if (!s->component || !s->name)
 		return;
+	find_input(m, s);
 	walk_consumes(m, s);
 	before = diag_errors(m->c.diags);
 	walk_produces(m, s);
 	/* Wrong reads do not blur what comes out; wrong writes do. */
 	if (diag_errors(m->c.diags) == before)
-		s->schema = schema_after(s, dataset_of(m, s));
+		set_schema(s);
 }
 
 void mapping_order(const json_t *mapping, struct strvec *ret_keys)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/image_ref.h"
 #include "base/mem.h"
 #include "compiler/component.h"
 #include "compiler/types.h"
@@ -96,10 +97,8 @@ static struct component_info *component_info_new(const struct compiler *m, json_
 	return info;
 }
 
-static void component_info_free(void *arg)
+void model_component_free(struct component_info *info)
 {
-	struct component_info *info = arg;
-
 	if (!info)
 		return;
 	json_decref(info->normal);
@@ -109,88 +108,45 @@ static void component_info_free(void *arg)
 	free(info);
 }
 
-/* Letters, digits and the punctuation of references; a digest is whole. */
-static void check_image(struct compiler *m, const char *image)
-{
-	const char *at = strchr(image, '@');
-	size_t n = strspn(image, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				 "0123456789._-/:@");
-
-	if (image[n] || strspn(image, "._-/:@"))
-		check_error_at(&m->c, "image", "InvalidImage",
-			"`%.200s` is not an image reference such as registry/name:tag", image);
-	else if (at && (strncmp(at, "@sha256:", 8) != 0 || strlen(at + 8) != 64 ||
-			       strspn(at + 8, "0123456789abcdef") != 64))
-		check_error_at(&m->c, "image", "InvalidImage",
-			"a digest is @sha256: and 64 hexadecimal digits");
-}
-
-/* NULL when it has errors; they are added below the current place. */
-static struct component_info *examine(struct compiler *m, const json_t *component)
+struct component_info *model_examine(struct compiler *m, const json_t *component)
 {
 	size_t before = diag_errors(m->c.diags);
+	const char *image = model_string(component, "image");
+	const char *why = image && *image ? image_ref_problem(image) : NULL;
 
 	component_check(component, m->c.w.text, m->c.diags);
-	if (model_string(component, "image") && *model_string(component, "image"))
-		check_image(m, model_string(component, "image"));
+	if (why)
+		check_error_at(&m->c, "image", "InvalidImage",
+			"`%.200s` is not the name of an image: %s", image, why);
 	if (diag_errors(m->c.diags) > before || m->c.diags->dropped)
 		return NULL;
 	return component_info_new(m, (json_t *)component);
 }
 
-static void resolve_ref(struct compiler *m, struct step_model *s, const char *name)
+static void free_component(void *info)
 {
-	struct where here = m->c.w;
-	const json_t *component = json_object_get(m->in->components, name);
-
-	if (!component || json_is_null(component)) {
-		diag_add_waiting(m->c.diags, here.text, "ComponentNotFound",
-			"there is no FondantComponent `%.63s` in namespace `%.63s` yet", name,
-			m->in->namespace_ ? m->in->namespace_ : "");
-		return;
-	}
-	if (!map_has(&m->by_ref, name)) {
-		auto_free char *base = xasprintf("FondantComponent/%.63s: spec", name);
-
-		where_init(&m->c.w, base);
-		map_set(&m->by_ref, name, examine(m, component));
-		m->c.w = here;
-	}
-	s->component = map_get(&m->by_ref, name);
-}
-
-void model_resolve_component(struct compiler *m, struct step_model *s)
-{
-	static const struct check_field ref_fields[] = {
-		{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 63},
-	};
-	const json_t *component = check_get(s->json, "component");
-	const json_t *spec = check_get(component, "spec"), *ref = check_get(component, "ref");
-	size_t mark = where_key(&m->c.w, "component"), inner;
-
-	if (spec && !ref) {
-		inner = where_key(&m->c.w, "spec");
-		s->component = examine(m, spec);
-		s->owns_component = true;
-		where_back(&m->c.w, inner);
-	} else if (ref && !spec) {
-		inner = where_key(&m->c.w, "ref");
-		if (check_object(&m->c, ref, ref_fields, array_size(ref_fields))) {
-			where_key(&m->c.w, "name");
-			resolve_ref(m, s, model_string(ref, "name"));
-		}
-		where_back(&m->c.w, inner);
-	}
-	where_back(&m->c.w, mark);
+	model_component_free(info);
 }
 
 static void step_clear(struct step_model *s)
 {
 	if (s->owns_component)
-		component_info_free(s->component);
+		model_component_free(s->component);
 	free(s->from);
 	free(s->after);
-	json_decref(s->schema);
+	json_decref(s->arguments);
+	json_decref(s->env);
+	json_decref(s->secret_arguments);
+	free(s->from_manifest);
+	json_decref(s->python);
+	free(s->image);
+	if (s->owns_input)
+		dataset_free(s->input);
+	if (s->owns_schema)
+		dataset_free(s->schema);
+	fields_clear(&s->took);
+	fields_clear(&s->made);
+	json_decref(s->takes);
 	json_decref(s->op_consumes);
 	json_decref(s->op_produces);
 	json_decref(s->declare_in);
@@ -203,10 +159,13 @@ void model_clear(struct compiler *m)
 	for (int i = 0; i < m->steps_len; i++)
 		step_clear(&m->steps[i]);
 	free(m->steps);
-	m->by_ref.free_value = component_info_free;
+	m->by_ref.free_value = free_component;
 	map_clear(&m->by_ref);
+	m->by_catalog.free_value = free_component;
+	map_clear(&m->by_catalog);
 	map_clear(&m->by_name);
 	free(m->order);
 	free(m->working_directory);
+	json_decref(m->parameters);
 	json_decref(m->empty);
 }

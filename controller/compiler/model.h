@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "compiler/check.h"
 #include "compiler/compile.h"
+#include "compiler/dataset.h"
 
 struct component_info {
 	json_t *normal;              /* component_normalize; owned */
@@ -33,11 +34,24 @@ struct step_model {
 	int *after, after_len;            /* dependsOn; owned */
 	bool read;                        /* some step reads it */
 	bool graph_ok;                    /* all its edges are known */
+	/* From validate.c: what the user gave with $(parameters.x) replaced; `$(run.x)` and `$$(`
+	 * stay as written. Owned; NULL: not given (arguments: {}). */
+	json_t *arguments, *env, *secret_arguments;
+	char *from_manifest;
+	bool uses_run;  /* one of them names $(run.x) */
+	json_t *python; /* {"source", "requirements"} of component.python; owned, NULL */
+	char *image;    /* by digest where it is known, else as written; owned */
 	/* From mapping.h, in topological order. */
-	json_t *schema;                    /* fields of the dataset after it; NULL: not known */
+	struct dataset *input;  /* what it reads; NULL: nothing, or not known */
+	struct dataset *schema; /* the dataset after it; NULL: not known */
+	bool owns_input, owns_schema;
+	struct fields took, made; /* what it takes from its manifest (fromManifest), and makes */
+	bool reads_all;           /* the executor gets every field of input; op_consumes is NULL */
 	json_t *op_consumes, *op_produces; /* what the executor gets */
 	json_t *declare_in, *declare_out;  /* fields its specification must add; NULL: none */
-	json_t *writes;                    /* dataset field -> type that this step makes */
+	json_t *takes, *writes;            /* dataset field -> type, of took and made; NULL: none */
+	bool key_waits; /* it or a step it reads uses_run: the key is complete when the run starts
+			 */
 	char key[DIGEST_HEX_SIZE];
 	size_t size; /* about what the executor is told, in bytes; with key */
 };
@@ -49,11 +63,15 @@ struct compiler {
 	int steps_len;
 	struct map by_name; /* name -> struct step_model * */
 	struct map by_ref;  /* FondantComponent -> struct component_info *, NULL value: unusable */
-	int *order;         /* topological, ties by name; complete only without a cycle */
+	struct map by_catalog; /* "<name> <version>" -> struct component_info * */
+	size_t source_bytes;   /* of all Python sources so far */
+	int *order;            /* topological, ties by name; complete only without a cycle */
 	int order_len;
 	bool explicit_graph; /* some step says from, dependsOn or fromManifest */
 	const char *dataset_name;
 	char *working_directory; /* normalised; owned */
+	json_t *parameters;      /* name -> value of this freeze; null: a run must give it; owned */
+	struct refs *refs;       /* of the parameters; while validate_spec runs */
 	json_t *empty;           /* {}, shared by all that have nothing to say; owned */
 };
 
@@ -62,7 +80,14 @@ const char *model_string(const json_t *object, const char *key);
 /* Go to spec.steps[index]; where_back with the result. */
 size_t model_at_step(struct compiler *m, const struct step_model *s);
 
-/* The component of a step, from its inline spec or a FondantComponent; findings once each. */
+/* What the compiler knows of a component file; NULL when it has errors, which are added below the
+ * current place. Freed with model_component_free. */
+struct component_info *model_examine(struct compiler *m, const json_t *component);
+/* NULL is fine. */
+void model_component_free(struct component_info *info);
+
+/* The component of a step, from whichever of ref, catalog, spec and python it says, or from what is
+ * pinned; and its image. Findings once each. */
 void model_resolve_component(struct compiler *m, struct step_model *s);
 void model_clear(struct compiler *m);
 

@@ -5,9 +5,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/map.h"
-#include "compiler/args.h"
 
 #define OWN_LABELS "fondant.ai/"
+/* Variables that carry secret arguments (runners/kubernetes_job.c). */
+#define OWN_VARIABLES "FONDANT_SECRET_"
+/* Of a Python step (runners/kubernetes_python.c). */
+#define OWN_VOLUME "fondant-spec"
+#define OWN_PATH "/fondant/spec"
 
 static bool is_alnum(char ch)
 {
@@ -197,6 +201,9 @@ static void check_mounts(struct check *c, const json_t *container)
 		size_t inner = where_index(&c->w, i);
 
 		check_object(c, mount, mount_fields, array_size(mount_fields));
+		if (str_eq(json_string_value(check_get(mount, "mountPath")), OWN_PATH))
+			check_error_at(c, "mountPath", "ReservedName",
+				OWN_PATH " is the operator's; mount it elsewhere");
 		where_back(&c->w, inner);
 	}
 	where_back(&c->w, mark);
@@ -276,6 +283,10 @@ static void check_pod(struct check *c, const json_t *pod)
 		if (!str_is_dns_label(json_string_value(check_get(item, "name"))))
 			check_error_at(c, "name", "InvalidName",
 				"a volume needs a name of lower-case letters, digits and -");
+		else if (str_eq(json_string_value(check_get(item, "name")), OWN_VOLUME))
+			check_error_at(c, "name", "ReservedName",
+				"the volume `" OWN_VOLUME
+				"` is the operator's; give this one another name");
 		where_back(&c->w, inner);
 	}
 	where_back(&c->w, mark);
@@ -372,7 +383,7 @@ static void check_env_item(struct check *c, const json_t *item, struct map *seen
 		{.name = "value", .kind = CHECK_STRING, .max = 32768},
 		{.name = "valueFrom", .kind = CHECK_OBJECT},
 	};
-	const json_t *from = check_get(item, "valueFrom"), *value = check_get(item, "value");
+	const json_t *from = check_get(item, "valueFrom");
 	const char *name = json_string_value(check_get(item, "name"));
 	size_t mark;
 
@@ -381,16 +392,15 @@ static void check_env_item(struct check *c, const json_t *item, struct map *seen
 	if (!is_env_name(name))
 		check_error_at(c, "name", "InvalidName",
 			"a variable's name is printable ASCII without blanks and =");
+	else if (str_starts_with(name, OWN_VARIABLES))
+		check_error_at(c, "name", "ReservedField",
+			"names that begin with " OWN_VARIABLES " are the operator's own");
 	else if (map_has(seen, name))
-		check_error_at(c, "name", "Duplicate", "`%.80s` is given twice", name);
+		check_error_at(c, "name", "Duplicate", "`%.80s` is given twice; remove one", name);
 	else
 		map_set(seen, name, (void *)item);
-	if (value && from)
+	if (check_get(item, "value") && from)
 		check_error(c, "InvalidValue", "give value or valueFrom, not both");
-	mark = where_key(&c->w, "value");
-	if (value)
-		refs_check(c, value);
-	where_back(&c->w, mark);
 	mark = where_key(&c->w, "valueFrom");
 	if (from)
 		check_value_from(c, from);
@@ -451,7 +461,9 @@ static void check_quantities(struct check *c, const json_t *resources, const cha
 		const char *text = json_string_value(value);
 
 		if (!is_label_key(key))
-			check_error(c, "InvalidName", "is not the name of a resource");
+			check_error(c, "InvalidName",
+				"is not the name of a resource such as cpu, memory or "
+				"nvidia.com/gpu");
 		else if (text ? !is_quantity(text)
 			      : !json_is_number(value) || json_number_value(value) < 0)
 			check_error(c, "InvalidValue", "must be a quantity such as 500m, 2 or 1Gi");
@@ -488,6 +500,106 @@ void settings_check_resources(struct check *c, const json_t *resources)
 	where_back(&c->w, mark);
 }
 
+/* A key of a Secret: [-._a-zA-Z0-9]+ */
+static bool is_secret_key(const char *key)
+{
+	for (; *key; key++) {
+		if (!is_alnum(*key) && *key != '-' && *key != '_' && *key != '.')
+			return false;
+	}
+	return true;
+}
+
+static void check_secret(struct check *c, const json_t *secret)
+{
+	static const struct check_field fields[] = {
+		{.name = "secretKeyRef", .kind = CHECK_OBJECT, .required = true},
+	};
+	static const struct check_field ref_fields[] = {
+		{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
+		{.name = "key", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
+	};
+	const json_t *ref = check_get(secret, "secretKeyRef");
+	size_t mark;
+
+	if (!json_is_object(secret)) {
+		check_error(c, "InvalidType",
+			"must be {secretKeyRef: {name: ..., key: ...}}, not %s; a value that is no "
+			"secret belongs in `arguments`",
+			check_kind_of(secret));
+		return;
+	}
+	if (!check_object(c, secret, fields, array_size(fields)))
+		return;
+	mark = where_key(&c->w, "secretKeyRef");
+	if (check_object(c, ref, ref_fields, array_size(ref_fields))) {
+		if (!settings_is_dns_subdomain(json_string_value(check_get(ref, "name"))))
+			check_error_at(c, "name", "InvalidName",
+				"is not the name of a Secret: those have lower-case letters, "
+				"digits, - and .");
+		if (!is_secret_key(json_string_value(check_get(ref, "key"))))
+			check_error_at(c, "key", "InvalidName",
+				"a Secret's keys are letters, digits, -, _ and .");
+	}
+	where_back(&c->w, mark);
+}
+
+void settings_check_secret_arguments(struct check *c, const json_t *secrets)
+{
+	const char *name;
+	json_t *secret;
+
+	json_object_foreach ((json_t *)secrets, name, secret) {
+		size_t mark = where_key(&c->w, name);
+
+		if (!json_is_null(secret))
+			check_secret(c, secret);
+		where_back(&c->w, mark);
+	}
+}
+
+bool settings_is_label_value(const char *value)
+{
+	return is_label_word(value, strlen(value));
+}
+
+/* Dot-separated DNS labels, as in metadata.name of most kinds. */
+bool settings_is_dns_subdomain(const char *s)
+{
+	size_t len = strlen(s);
+
+	if (len < 1 || len > 253 || s[0] == '.' || s[len - 1] == '.' || strstr(s, "..") ||
+		s[0] == '-' || s[len - 1] == '-')
+		return false;
+	return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") == len;
+}
+
+const char *settings_accelerator_resource(const char *type)
+{
+	if (!type)
+		return NULL;
+	if (strcmp(type, "GPU") == 0)
+		return "nvidia.com/gpu";
+	if (strcmp(type, "TPU") == 0)
+		return "google.com/tpu";
+	return strchr(type, '/') && is_label_key(type) ? type : NULL;
+}
+
+void settings_check_accelerator(struct check *c, const json_t *accelerator)
+{
+	static const struct check_field fields[] = {
+		{.name = "type", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
+		{.name = "count", .kind = CHECK_INT, .min = 1, .max = 1024},
+	};
+	const char *type = json_string_value(check_get(accelerator, "type"));
+
+	check_object(c, accelerator, fields, array_size(fields));
+	if (type && *type && !settings_accelerator_resource(type))
+		check_error_at(c, "type", "InvalidValue",
+			"`%.80s` is not GPU, TPU or the name of a resource such as amd.com/gpu",
+			type);
+}
+
 static void check_retry_on(struct check *c, const json_t *on)
 {
 	static const char *const words[] = {"Error", "OOMKilled", "Timeout", NULL};
@@ -503,7 +615,7 @@ static void check_retry_on(struct check *c, const json_t *on)
 		check_value(c, item, &reason);
 		for (size_t j = 0; j < i; j++) {
 			if (json_equal(item, json_array_get(on, j)))
-				check_error(c, "Duplicate", "is given twice");
+				check_error(c, "Duplicate", "is given twice; remove one");
 		}
 		where_back(&c->w, mark);
 	}
@@ -536,7 +648,7 @@ void settings_check_retry(struct check *c, const json_t *retry)
 		return;
 	mark = where_key(&c->w, "on");
 	if (on && on_11)
-		check_error(c, "Duplicate", "is given twice");
+		check_error(c, "Duplicate", "is given twice; remove one");
 	if (on || on_11)
 		check_retry_on(c, on ? on : on_11);
 	where_back(&c->w, mark);
@@ -570,7 +682,7 @@ static bool lies_below(const char *path, const char *mount)
 	return strncmp(path, mount, len) == 0 && (path[len] == '/' || !path[len]);
 }
 
-bool settings_mounts_path(const json_t *pod_template, const char *path)
+bool settings_mounts_path(const json_t *pod_template, const char *path, bool writable)
 {
 	const json_t *spec = check_get(pod_template, "spec");
 	json_t *container, *mount;
@@ -581,7 +693,7 @@ bool settings_mounts_path(const json_t *pod_template, const char *path)
 			const char *at = json_string_value(check_get(mount, "mountPath"));
 
 			if (at && *at == '/' && lies_below(path, at) &&
-				!json_is_true(check_get(mount, "readOnly")))
+				!(writable && json_is_true(check_get(mount, "readOnly"))))
 				return true;
 		}
 	}

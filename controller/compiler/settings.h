@@ -1,5 +1,5 @@
 /*
- * Shape of the settings that end in a pod: podTemplate, env, resources, retry, cache. What the
+ * Shape of the settings of a step: podTemplate, env, resources, retry, cache and so on. What the
  * operator sets itself (image, command, sidecars) is refused rather than overwritten.
  */
 #ifndef COMPILER_SETTINGS_H
@@ -20,7 +20,15 @@ void settings_check_resources(struct check *c, const json_t *resources);
 void settings_check_retry(struct check *c, const json_t *retry);
 void settings_check_cache(struct check *c, const json_t *cache);
 
-/* A writable mount of container `main` holds the absolute path. */
-bool settings_mounts_path(const json_t *pod_template, const char *path);
+void settings_check_accelerator(struct check *c, const json_t *accelerator);
+void settings_check_secret_arguments(struct check *c, const json_t *secrets);
+
+/* The extended resource that a type of accelerator is: GPU nvidia.com/gpu, TPU google.com/tpu, the
+ * name of a resource itself; NULL: no such type. */
+const char *settings_accelerator_resource(const char *type);
+bool settings_is_label_value(const char *value);
+bool settings_is_dns_subdomain(const char *s);
+/* A mount of container `main` holds the absolute path. */
+bool settings_mounts_path(const json_t *pod_template, const char *path, bool writable);
 
 #endif

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "compiler/refs.h"
 #include "doc/json.h"
 
 /* Far more than the compiler lets through. */
@@ -197,24 +199,114 @@ static int check_trees(struct reader *r, const struct spec_step *s)
 	return 0;
 }
 
+static bool is_key(const char *key)
+{
+	return strlen(key) == 64 && strspn(key, "0123456789abcdef") == 64;
+}
+
+/* The cache key, or what becomes one when the run starts. */
+static int read_key(struct reader *r, struct spec_step *s)
+{
+	const json_t *whole = json_object_get(s->json, "cacheKey");
+	const json_t *template = json_object_get(s->json, "cacheKeyTemplate");
+
+	if (!whole == !template)
+		return lost(r, "a step lacks its cache key");
+	s->cache_key = json_string_value(whole);
+	s->cache_key_template = json_string_value(template);
+	if (!is_key(s->cache_key            ? s->cache_key
+		    : s->cache_key_template ? s->cache_key_template
+					    : ""))
+		return lost(r, "a cache key is not 64 hexadecimal digits");
+	return 0;
+}
+
+static int read_secret_arguments(struct reader *r, struct spec_step *s)
+{
+	const json_t *secrets = json_object_get(s->json, "secretArguments");
+	const char *name, *text;
+	json_t *secret;
+
+	if (secrets && !json_is_object(secrets))
+		return lost(r, "`secretArguments` is wrong");
+	json_object_foreach ((json_t *)secrets, name, secret) {
+		const json_t *ref = json_object_get(secret, "secretKeyRef");
+
+		if (read_string(r, ref, "name", &text) < 0 || read_string(r, ref, "key", &text) < 0)
+			return -1;
+	}
+	s->secret_arguments = json_object_size(secrets) ? secrets : NULL;
+	return 0;
+}
+
+static int read_python(struct reader *r, struct spec_step *s)
+{
+	const json_t *requirements;
+	const char *source;
+	json_t *item;
+	size_t i;
+
+	s->python = json_object_get(s->json, "python");
+	if (!s->python)
+		return 0;
+	requirements = json_object_get(s->python, "requirements");
+	if (requirements && !json_is_array(requirements))
+		return lost(r, "`requirements` is wrong");
+	json_array_foreach (requirements, i, item) {
+		if (!json_is_string(item))
+			return lost(r, "`requirements` is wrong");
+	}
+	return read_string(r, s->python, "source", &source);
+}
+
+static int read_accelerator(struct reader *r, const struct spec_step *s)
+{
+	const json_t *accelerator = json_object_get(s->json, "accelerator");
+	const json_t *count = json_object_get(accelerator, "count");
+	const char *type;
+
+	if (!accelerator)
+		return 0;
+	if (count && (!json_is_integer(count) || json_integer_value(count) < 1))
+		return lost(r, "`accelerator.count` is wrong");
+	return read_string(r, accelerator, "type", &type);
+}
+
+/* Leaves *ret NULL when it is not there. */
+static int read_optional(struct reader *r, const json_t *object, const char *key, const char **ret)
+{
+	return json_object_get(object, key) ? read_string(r, object, key, ret) : 0;
+}
+
+/* What only some steps have. */
+static int read_extras(struct reader *r, struct spec_step *s)
+{
+	const char *instance_type;
+
+	if (read_optional(r, s->json, "fromManifest", &s->from_manifest) < 0 ||
+		read_optional(r, s->json, "instanceType", &instance_type) < 0 ||
+		read_secret_arguments(r, s) < 0 || read_python(r, s) < 0)
+		return -1;
+	return read_accelerator(r, s);
+}
+
 static int read_step(struct reader *r, struct spec_step *s, json_t *json, int index)
 {
 	static const char *const known[] = {"name", "image", "imageTag", "component", "arguments",
 		"consumes", "produces", "from", "dependsOn", "operation", "schema", "cache",
-		"cacheKey", "cacheable", "loader", "sink", "resources", "retry", "timeout",
-		"pendingTimeout", "env", "podTemplate", "inputPartitionRows", "instanceType", NULL};
+		"cacheKey", "cacheKeyTemplate", "cacheable", "loader", "sink", "resources", "retry",
+		"timeout", "pendingTimeout", "env", "podTemplate", "inputPartitionRows",
+		"instanceType", "accelerator", "fromManifest", "secretArguments", "python", NULL};
 
 	s->json = json;
 	if (check_keys(r, json, known) < 0 || read_string(r, json, "name", &s->name) < 0 ||
-		read_string(r, json, "image", &s->image) < 0 ||
-		read_string(r, json, "cacheKey", &s->cache_key) < 0)
+		read_string(r, json, "image", &s->image) < 0)
 		return -1;
 	if (!str_is_dns_label(s->name) || map_has(&r->by_name, s->name))
 		return lost(r, "a step's name is wrong or taken");
-	if (strlen(s->cache_key) != 64 || strspn(s->cache_key, "0123456789abcdef") != 64)
-		return lost(r, "a cache key is not 64 hexadecimal digits");
-	if (read_edges(r, s) < 0 || check_trees(r, s) < 0 || read_cache(r, s) < 0 ||
-		read_retry(r, s) < 0 || read_flag(r, json, "cacheable", true, &s->cacheable) < 0 ||
+	if (read_key(r, s) < 0 || read_extras(r, s) < 0 || read_edges(r, s) < 0 ||
+		check_trees(r, s) < 0 || read_cache(r, s) < 0 || read_retry(r, s) < 0 ||
+		read_flag(r, json, "cacheable", true, &s->cacheable) < 0 ||
 		read_flag(r, json, "loader", false, &s->loader) < 0 ||
 		read_flag(r, json, "sink", false, &s->sink) < 0 ||
 		read_duration(r, json, "timeout", &s->timeout_s) < 0 ||
@@ -275,6 +367,8 @@ static int read_top(struct reader *r)
 		read_string(r, json, "backend", &spec->backend) < 0 ||
 		read_string(r, json, "compiler", &spec->compiler) < 0)
 		return -1;
+	if (!json_is_object(json_object_get(json, "parameters")))
+		return lost(r, "`parameters` is missing");
 	if (strcmp(version, "fondant.ai/v1alpha1") != 0 || strcmp(kind, "FrozenSpec") != 0)
 		return lost(r, "apiVersion and kind are not those of a FrozenSpec");
 	return read_settings(r);
@@ -307,12 +401,73 @@ void frozen_spec_free(struct frozen_spec *spec)
 	if (!spec)
 		return;
 	for (int i = 0; i < spec->steps_len; i++) {
+		free(spec->steps[i].bound_key);
 		free(spec->steps[i].from);
 		free(spec->steps[i].needs);
 	}
 	free(spec->steps);
+	free(spec->run_name);
 	json_decref(spec->json);
 	free(spec);
+}
+
+static void add_part(struct buf *out, const char *key, const char *value)
+{
+	buf_adds(out, key);
+	buf_addc(out, '=');
+	buf_adds(out, value);
+	buf_addc(out, '\n'); /* in none of them */
+}
+
+/* The template, what of the run the step uses, and the keys of what it reads: lines of one text. */
+static void bind_key(const struct frozen_spec *spec, struct spec_step *s)
+{
+	const struct refs_run run = {.name = spec->run_name, .scheduled_s = spec->scheduled_s};
+	const char *const places[] = {"arguments", "env", "fromManifest"};
+	auto_buf text = BUF_INIT;
+
+	add_part(&text, "template", s->cache_key_template);
+	for (size_t i = 0; refs_run_names[i]; i++) {
+		auto_free char *value = refs_run_value(&run, refs_run_names[i]);
+		bool used = false;
+
+		for (size_t j = 0; j < array_size(places); j++)
+			used = used || refs_uses_run(json_object_get(s->json, places[j]),
+					       refs_run_names[i]);
+		if (used)
+			add_part(&text, refs_run_names[i], value);
+	}
+	for (int i = 0; i < s->from_len; i++)
+		add_part(&text, "input", spec->steps[s->from[i]].cache_key);
+	free(s->bound_key);
+	s->bound_key = xmalloc(DIGEST_HEX_SIZE);
+	s->cache_key = digest_sha256_hex(buf_str(&text), text.len, s->bound_key);
+}
+
+void frozen_spec_bind(struct frozen_spec *spec, const char *run_name, int64_t scheduled_s)
+{
+	char *name = xstrdup(run_name); /* it may be our own */
+
+	free(spec->run_name);
+	spec->run_name = name;
+	spec->scheduled_s = scheduled_s;
+	/* In topological order: what a step reads is bound before it. */
+	for (int i = 0; i < spec->steps_len; i++) {
+		if (spec->steps[i].cache_key_template)
+			bind_key(spec, &spec->steps[i]);
+	}
+}
+
+const char *frozen_spec_missing_parameter(const struct frozen_spec *spec)
+{
+	const char *name, *first = NULL;
+	json_t *value;
+
+	json_object_foreach (json_object_get(spec->json, "parameters"), name, value) {
+		if (json_is_null(value) && (!first || strcmp(name, first) < 0))
+			first = name;
+	}
+	return first;
 }
 
 int frozen_spec_step(const struct frozen_spec *spec, const char *name)

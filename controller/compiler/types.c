@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/vec.h"
 #include "compiler/check.h"
+#include "doc/path.h"
 
 /*
  * Names that the framework's parser knows (src/fondant/core/schema.py, _TYPES), and whether the
@@ -72,8 +74,10 @@ static void unknown_name(struct check *c, const char *name)
 {
 	char near[CHECK_HINT_SIZE];
 
+	const char *hint = check_hint_word(c, all_words, name, near);
+
 	check_error(c, "InvalidFieldType", "`%.80s` is not a type%s", name,
-		check_hint_word(c, all_words, name, near));
+		*hint ? hint : " such as string, int64, float32, bool, binary, array or object");
 }
 
 static void check_name(struct check *c, const char *name, bool declared)
@@ -291,20 +295,19 @@ bool type_equal(const json_t *a, const json_t *b)
 static void describe(const json_t *field, struct buf *out)
 {
 	struct type_view v = view(field);
-	const char *key, *sep = "";
-	json_t *item;
+	auto_strvec names = STRVEC_INIT;
 
 	buf_adds(out, v.name);
 	if (v.items) {
 		buf_addc(out, '<');
 		describe(v.items, out);
 		buf_addc(out, '>');
-	} else if (v.properties) {
+	} else if (json_object_size(v.properties)) {
 		buf_addc(out, '<');
-		json_object_foreach ((json_t *)v.properties, key, item) {
-			buf_addf(out, "%s%.40s: ", sep, key);
-			describe(item, out);
-			sep = ", ";
+		doc_sorted_keys(v.properties, &names); /* the order makes no other type */
+		strvec_for_each (&names, i) {
+			buf_addf(out, "%s%.40s: ", i ? ", " : "", names.items[i]);
+			describe(json_object_get(v.properties, names.items[i]), out);
 		}
 		buf_addc(out, '>');
 	}

@@ -5,14 +5,16 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "compiler/args.h"
+#include "compiler/freeze.h"
+#include "compiler/params.h"
+#include "compiler/refs.h"
 #include "compiler/settings.h"
 
-#define MAX_STEPS 200
 #define MAX_PIPELINE_NAME 40
 #define MAX_DIRECTORY 1024
+#define MAX_ENV_VALUE 32768
 
-static const char *const digest_words[] = {"IfAvailable", "Ignore", NULL};
-static const char *const digest_later[] = {"Required", NULL};
+static const char *const digest_words[] = {"IfAvailable", "Required", "Ignore", NULL};
 static const char *const concurrency_words[] = {"Queue", "Forbid", NULL};
 static const char *const concurrency_later[] = {"Allow", "Replace", NULL};
 static const char *const failure_words[] = {"FailFast", "FinishBranches", NULL};
@@ -25,11 +27,8 @@ static const struct check_field spec_fields[] = {
 	{.name = "datasetName", .kind = CHECK_STRING, .min = 1, .max = 63},
 	{.name = "workingDirectory", .kind = CHECK_STRING, .min = 1, .max = MAX_DIRECTORY},
 	{.name = "backendRef", .kind = CHECK_LATER},
-	{.name = "imageDigestPolicy",
-		.kind = CHECK_WORD,
-		.words = digest_words,
-		.later = digest_later},
-	{.name = "parameters", .kind = CHECK_LATER},
+	{.name = "imageDigestPolicy", .kind = CHECK_WORD, .words = digest_words},
+	{.name = "parameters", .kind = CHECK_ARRAY, .max = 100},
 	{.name = "triggers", .kind = CHECK_OBJECT},
 	{.name = "concurrencyPolicy",
 		.kind = CHECK_WORD,
@@ -44,7 +43,7 @@ static const struct check_field spec_fields[] = {
 	{.name = "maxParallelSteps",
 		.kind = CHECK_INT,
 		.min = 1,
-		.max = MAX_STEPS,
+		.max = COMPILE_MAX_STEPS,
 		.feature = BACKEND_PARALLEL_LIMIT},
 	{.name = "successfulRunsHistoryLimit", .kind = CHECK_INT, .max = 1000},
 	{.name = "failedRunsHistoryLimit", .kind = CHECK_INT, .max = 1000},
@@ -58,7 +57,7 @@ static const struct check_field spec_fields[] = {
 		.max = 253,
 		.feature = BACKEND_POD_TEMPLATE},
 	{.name = "podTemplate", .kind = CHECK_OBJECT, .feature = BACKEND_POD_TEMPLATE},
-	{.name = "steps", .kind = CHECK_ARRAY, .max = MAX_STEPS},
+	{.name = "steps", .kind = CHECK_ARRAY},
 	{.name = "native", .kind = CHECK_LATER},
 };
 
@@ -73,15 +72,15 @@ static const struct check_field step_fields[] = {
 	{.name = "component", .kind = CHECK_OBJECT, .required = true},
 	{.name = "from", .kind = CHECK_ARRAY, .max = 32},
 	{.name = "dependsOn", .kind = CHECK_ARRAY, .max = 32},
-	{.name = "fromManifest", .kind = CHECK_LATER},
+	{.name = "fromManifest", .kind = CHECK_STRING, .min = 1, .max = MAX_DIRECTORY},
 	{.name = "arguments", .kind = CHECK_OBJECT, .max = 256},
-	{.name = "secretArguments", .kind = CHECK_LATER},
+	{.name = "secretArguments", .kind = CHECK_OBJECT, .max = 64},
 	{.name = "consumes", .kind = CHECK_OBJECT, .max = 512},
 	{.name = "produces", .kind = CHECK_OBJECT, .max = 512},
 	{.name = "inputPartitionRows", .kind = CHECK_INT, .min = 1},
 	{.name = "env", .kind = CHECK_ARRAY, .max = 64, .feature = BACKEND_POD_TEMPLATE},
 	{.name = "resources", .kind = CHECK_OBJECT, .feature = BACKEND_RESOURCES},
-	{.name = "accelerator", .kind = CHECK_LATER},
+	{.name = "accelerator", .kind = CHECK_OBJECT, .feature = BACKEND_ACCELERATOR},
 	{.name = "instanceType",
 		.kind = CHECK_STRING,
 		.min = 1,
@@ -97,8 +96,8 @@ static const struct check_field step_fields[] = {
 static const struct check_field component_kinds[] = {
 	{.name = "ref", .kind = CHECK_OBJECT},
 	{.name = "spec", .kind = CHECK_OBJECT},
-	{.name = "catalog", .kind = CHECK_LATER},
-	{.name = "python", .kind = CHECK_LATER},
+	{.name = "catalog", .kind = CHECK_OBJECT},
+	{.name = "python", .kind = CHECK_OBJECT, .feature = BACKEND_PYTHON},
 };
 
 /* One path segment: [A-Za-z0-9][A-Za-z0-9_.-]{0,62}. */
@@ -109,17 +108,6 @@ static bool is_segment(const char *s)
 	return len >= 1 && len <= 63 && s[0] != '_' && s[0] != '.' && s[0] != '-' &&
 	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
 		       len;
-}
-
-/* Dot-separated DNS labels, as in metadata.name of most kinds. */
-static bool is_dns_subdomain(const char *s)
-{
-	size_t len = strlen(s);
-
-	if (len < 1 || len > 253 || s[0] == '.' || s[len - 1] == '.' || strstr(s, "..") ||
-		s[0] == '-' || s[len - 1] == '-')
-		return false;
-	return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") == len;
 }
 
 /* Length of "scheme://" at the start; 0 when there is none. */
@@ -186,15 +174,19 @@ static void validate_names(struct compiler *m)
 			MAX_PIPELINE_NAME);
 	where_init(&m->c.w, "metadata.namespace");
 	if (!str_is_dns_label(m->in->namespace_))
-		check_error(&m->c, "InvalidName", "is not the name of a namespace");
+		check_error(&m->c, "InvalidName",
+			"is not the name of a namespace: those have lower-case letters, digits and "
+			"-");
 	where_init(&m->c.w, "spec");
 	if (dataset && *dataset && strlen(dataset) <= 63 && !is_segment(dataset))
 		check_error_at(&m->c, "datasetName", "InvalidName",
 			"must be letters, digits, _, . and -, beginning with a letter or digit");
 	m->dataset_name = dataset ? dataset : name;
-	if (account && *account && !is_dns_subdomain(account))
+	if (account && *account && !settings_is_dns_subdomain(account))
 		check_error_at(&m->c, "serviceAccountName", "InvalidName",
-			"`%.80s` is not the name of a ServiceAccount", account);
+			"`%.80s` is not the name of a ServiceAccount: those have lower-case "
+			"letters, digits, - and .",
+			account);
 }
 
 static void validate_directory(struct compiler *m)
@@ -229,8 +221,7 @@ static void check_setting(struct compiler *m, const json_t *step, const char *ke
 	const json_t *value = check_get(step, key);
 	size_t mark = where_key(&m->c.w, key);
 
-	/* Another kind of value is said by the table. */
-	if (json_is_object(value) || (json_is_array(value) && strcmp(key, "env") == 0))
+	if (json_is_object(value)) /* another kind is said by the table */
 		check(&m->c, value);
 	where_back(&m->c.w, mark);
 }
@@ -273,13 +264,269 @@ static void validate_name(struct compiler *m, struct step_model *s)
 	map_set(&m->by_name, name, s);
 }
 
-static void validate_arguments(struct compiler *m, struct step_model *s)
+/* The value with its parameters replaced; new reference, NULL with a finding. */
+static json_t *read_argument(struct compiler *m, const char *name, json_t *value)
+{
+	size_t mark = where_key(&m->c.w, name), before = diag_errors(m->c.diags);
+	json_t *new = NULL;
+
+	if (check_depth(&m->c, value)) {
+		new = refs_substitute(m->refs, &m->c, value, false);
+		if (new != value)
+			check_depth(&m->c, new);
+	}
+	if (diag_errors(m->c.diags) > before) {
+		json_decref(new);
+		new = NULL;
+	}
+	where_back(&m->c.w, mark);
+	return new;
+}
+
+/* Nulls dropped, parameters replaced, and what is wrong already left out. */
+static void read_arguments(struct compiler *m, struct step_model *s)
 {
 	const json_t *arguments = check_get(s->json, "arguments");
 	size_t mark = where_key(&m->c.w, "arguments");
+	const char *name;
+	json_t *value;
+
+	if (json_is_object(arguments))
+		s->arguments = json_object();
+	json_object_foreach ((json_t *)arguments, name, value) {
+		json_t *new = NULL;
+
+		if (json_is_object(value) || json_is_array(value) || refs_any(value))
+			new = read_argument(m, name, value);
+		else if (!json_is_null(value))
+			new = json_incref(value);
+		if (new)
+			json_object_set_new_nocheck(s->arguments, name, new);
+	}
+	where_back(&m->c.w, mark);
+}
+
+/* The item with its value replaced; new reference. */
+static json_t *read_variable(struct compiler *m, json_t *item)
+{
+	json_t *value = check_get(item, "value"), *new, *out;
+	size_t mark;
+
+	if (!json_is_string(value))
+		return json_incref(item);
+	mark = where_key(&m->c.w, "value");
+	new = refs_substitute(m->refs, &m->c, value, true);
+	if (new != value && json_string_length(new) > MAX_ENV_VALUE)
+		check_error(&m->c, "TooLong",
+			"has %zu bytes with its parameters; at most %d are allowed",
+			json_string_length(new), MAX_ENV_VALUE);
+	where_back(&m->c.w, mark);
+	if (new == value) {
+		json_decref(new);
+		return json_incref(item);
+	}
+	out = json_copy(item);
+	json_object_set_new_nocheck(out, "value", new);
+	return out;
+}
+
+static void read_env(struct compiler *m, struct step_model *s)
+{
+	const json_t *env = check_get(s->json, "env");
+	size_t mark = where_key(&m->c.w, "env"), i;
+	json_t *plain, *item;
+
+	if (json_is_array(env)) {
+		settings_check_env(&m->c, env);
+		plain = check_strip_nulls(env);
+		s->env = json_array();
+		json_array_foreach (plain, i, item) {
+			size_t inner = where_index(&m->c.w, i);
+
+			json_array_append_new(s->env, read_variable(m, item));
+			where_back(&m->c.w, inner);
+		}
+		json_decref(plain);
+	}
+	where_back(&m->c.w, mark);
+}
+
+/* What is wrong with the path of a manifest, NULL: nothing. */
+static const char *manifest_fault(const char *path)
+{
+	auto_free char *normal = NULL;
+	const char *why, *slash = strrchr(path, '/');
+
+	if (*path && path[strlen(path) - 1] == '/')
+		return "it names a folder; name the manifest in it, as in "
+		       "s3://bucket/run/step/manifest.json";
+	normal = validate_normal_directory(path, &why);
+	if (!normal)
+		return why;
+	if (slash < path + scheme_length(path) || !strchr(slash, '.'))
+		return "it does not end in the name of a file, as in "
+		       "s3://bucket/run/step/manifest.json";
+	return NULL;
+}
+
+/* One that still waits for a parameter is looked at when the run brings it. */
+static void read_manifest(struct compiler *m, struct step_model *s)
+{
+	json_t *value = check_get(s->json, "fromManifest"), *new;
+	const struct refs_run any = {.name = "run"};
+	size_t mark = where_key(&m->c.w, "fromManifest"), before = diag_errors(m->c.diags);
+	auto_free char *path = NULL;
+	const char *why;
+
+	if (json_is_string(value) && json_string_length(value) &&
+		json_string_length(value) <= MAX_DIRECTORY) {
+		new = refs_substitute(m->refs, &m->c, value, true);
+		s->from_manifest = xstrdup(json_string_value(new));
+		json_decref(new);
+		path = refs_expand_text(s->from_manifest, &any);
+		why = strstr(path, "$(") ? NULL : manifest_fault(path);
+		if (why && diag_errors(m->c.diags) == before)
+			check_error(
+				&m->c, "InvalidValue", "`%.100s` cannot be used: %s", path, why);
+		else if (path[0] == '/' && !(m->c.features & BACKEND_LOCAL_PATHS))
+			check_error(&m->c, "UnsupportedSetting",
+				"backend `%.63s` cannot reach a local path; give a URI",
+				m->c.backend);
+	}
+	where_back(&m->c.w, mark);
+}
+
+static void read_secret_arguments(struct compiler *m, struct step_model *s)
+{
+	const json_t *secret = check_get(s->json, "secretArguments");
+	size_t mark = where_key(&m->c.w, "secretArguments");
+
+	if (json_object_size(secret) && !(m->c.features & BACKEND_SECRET_ARGUMENTS))
+		check_error(&m->c, "UnsupportedSecretArgument",
+			"backend `%.63s` could only pass them as plain text; choose another "
+			"backend, or let the component read the value itself",
+			m->c.backend);
+	else if (json_object_size(secret)) {
+		settings_check_secret_arguments(&m->c, secret);
+		s->secret_arguments = check_strip_nulls(secret);
+	}
+	where_back(&m->c.w, mark);
+}
+
+/* Everything in which references work. */
+static void read_given(struct compiler *m, struct step_model *s)
+{
+	m->refs->uses_run = false;
+	read_arguments(m, s);
+	read_env(m, s);
+	read_manifest(m, s);
+	read_secret_arguments(m, s);
+	s->uses_run = m->refs->uses_run;
+}
+
+static void validate_arguments(struct compiler *m, struct step_model *s)
+{
+	const json_t *arguments = check_get(s->json, "arguments");
+	struct args_given given = {.written = arguments,
+		.values = s->arguments,
+		.secret = check_get(s->json, "secretArguments"),
+		.refs = m->refs};
 
 	if (s->component && (!arguments || json_is_object(arguments)))
-		args_check(&m->c, json_object_get(s->component->normal, "args"), arguments);
+		args_check(&m->c, json_object_get(s->component->normal, "args"), &given);
+}
+
+static void validate_accelerator(struct compiler *m, const json_t *step)
+{
+	const json_t *accelerator = check_get(step, "accelerator");
+	const json_t *resources = check_get(step, "resources");
+	const char *resource;
+
+	check_setting(m, step, "accelerator", settings_check_accelerator);
+	resource = settings_accelerator_resource(json_string_value(check_get(accelerator, "type")));
+	if (resource && (check_get(check_get(resources, "limits"), resource) ||
+				check_get(check_get(resources, "requests"), resource)))
+		check_error_at(&m->c, "accelerator", "Duplicate",
+			"`resources` gives %.80s too; give it in one of the two", resource);
+}
+
+static void validate_instance_type(struct compiler *m, const json_t *step)
+{
+	const char *type = json_string_value(check_get(step, "instanceType"));
+
+	if (type && *type && !settings_is_label_value(type))
+		check_error_at(&m->c, "instanceType", "InvalidValue",
+			"`%.80s` is not the name of a kind of machine: at most 63 letters, digits, "
+			"-, _ and .",
+			type);
+}
+
+/* Members of the current place in which references are errors, but for those in skip. */
+static void forbid_members(struct compiler *m, const json_t *object, const char *const *skip)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)object, key, value) {
+		size_t mark, i = 0;
+
+		while (skip[i] && strcmp(skip[i], key) != 0)
+			i++;
+		if (skip[i])
+			continue;
+		mark = where_key(&m->c.w, key);
+		refs_forbid(&m->c, value, strcmp(key, "podTemplate") == 0);
+		where_back(&m->c.w, mark);
+	}
+}
+
+/* Prose and programs may say what they like. */
+static void forbid_in_component(struct compiler *m, const json_t *component)
+{
+	static const char *const kind_skip[] = {"spec", "python", NULL};
+	static const char *const skip[] = {"description", "args", "source", NULL};
+	static const char *const arg_skip[] = {"description", NULL};
+	size_t mark = where_key(&m->c.w, "component");
+
+	forbid_members(m, component, kind_skip);
+	for (size_t i = 0; kind_skip[i]; i++) {
+		const json_t *kind = json_object_get(component, kind_skip[i]);
+		size_t inner = where_key(&m->c.w, kind_skip[i]), at;
+		const char *name;
+		json_t *arg;
+
+		forbid_members(m, kind, skip);
+		at = where_key(&m->c.w, "args");
+		json_object_foreach (json_object_get(kind, "args"), name, arg) {
+			size_t here = where_key(&m->c.w, name);
+
+			forbid_members(m, arg, arg_skip);
+			where_back(&m->c.w, here);
+		}
+		where_back(&m->c.w, at);
+		where_back(&m->c.w, inner);
+	}
+	where_back(&m->c.w, mark);
+}
+
+static void forbid_in_step(struct compiler *m, const json_t *step)
+{
+	static const char *const skip[] = {"arguments", "env", "fromManifest", "component", NULL};
+	static const char *const value_skip[] = {"value", NULL};
+	size_t mark, i;
+	json_t *item;
+
+	if (!refs_any(step))
+		return;
+	forbid_members(m, step, skip);
+	forbid_in_component(m, check_get(step, "component"));
+	mark = where_key(&m->c.w, "env");
+	json_array_foreach (check_get(step, "env"), i, item) {
+		size_t inner = where_index(&m->c.w, i);
+
+		forbid_members(m, item, value_skip);
+		where_back(&m->c.w, inner);
+	}
 	where_back(&m->c.w, mark);
 }
 
@@ -292,14 +539,17 @@ static void validate_step(struct compiler *m, struct step_model *s)
 		!json_is_object(step))
 		return;
 	validate_name(m, s);
+	read_given(m, s);
 	validate_component_choice(m, step);
 	model_resolve_component(m, s);
 	validate_arguments(m, s);
-	check_setting(m, step, "env", settings_check_env);
 	check_setting(m, step, "resources", settings_check_resources);
+	validate_accelerator(m, step);
+	validate_instance_type(m, step);
 	check_setting(m, step, "retry", settings_check_retry);
 	check_setting(m, step, "cache", settings_check_cache);
 	check_setting(m, step, "podTemplate", settings_check_pod_template);
+	forbid_in_step(m, step);
 	if (s->component && s->component->loader && check_get(step, "inputPartitionRows")) {
 		mark = where_key(&m->c.w, "inputPartitionRows");
 		diag_add_warning(m->c.diags, m->c.w.text, "NoEffect",
@@ -319,6 +569,7 @@ static bool says_order(const json_t *step)
 static void validate_steps(struct compiler *m)
 {
 	const json_t *steps = check_get(m->in->spec, "steps");
+	size_t most = m->in->max_steps ? (size_t)m->in->max_steps : COMPILE_MAX_STEPS;
 	size_t n = json_array_size(steps);
 
 	where_init(&m->c.w, "spec.steps");
@@ -326,8 +577,10 @@ static void validate_steps(struct compiler *m)
 		check_error(&m->c, "Required", "a pipeline needs steps");
 	else if (json_is_array(steps) && !n)
 		check_error(&m->c, "Required", "a pipeline needs at least one step");
-	if (n > MAX_STEPS)
-		return; /* said by the table; nothing below is worth the work */
+	if (n > most) {
+		check_error(&m->c, "TooMany", "has %zu entries; at most %zu are allowed", n, most);
+		return; /* nothing below is worth the work */
+	}
 	m->steps = xcalloc(n + 1, sizeof(*m->steps));
 	m->steps_len = (int)n;
 	for (size_t i = 0; i < n; i++) {
@@ -341,8 +594,9 @@ static void validate_steps(struct compiler *m)
 	}
 }
 
-void validate_spec(struct compiler *m)
+static void validate_top(struct compiler *m)
 {
+	static const char *const skip[] = {"description", "parameters", "steps", NULL};
 	const json_t *spec = m->in->spec;
 	const json_t *triggers = check_get(spec, "triggers");
 
@@ -359,29 +613,68 @@ void validate_spec(struct compiler *m)
 		where_init(&m->c.w, "spec");
 	}
 	check_setting(m, spec, "podTemplate", settings_check_pod_template);
+	forbid_members(m, spec, skip);
 	validate_names(m);
 	validate_directory(m);
+	params_read(m, m->refs);
 	validate_steps(m);
+}
+
+void validate_spec(struct compiler *m)
+{
+	struct refs refs;
+
+	refs_init(&refs, compile_max_text(m->in));
+	m->refs = &refs;
+	validate_top(m);
+	m->refs = NULL;
+	refs_clear(&refs);
+}
+
+/* A mount of container `main`, by the pipeline's template or the step's, holds the path. */
+static bool mounts_path(
+	const struct compiler *m, const struct step_model *s, const char *path, bool writable)
+{
+	return settings_mounts_path(check_get(m->in->spec, "podTemplate"), path, writable) ||
+	       settings_mounts_path(check_get(s->json, "podTemplate"), path, writable);
+}
+
+static void validate_manifest_mount(struct compiler *m, const struct step_model *s)
+{
+	const struct refs_run any = {.name = "run"};
+	auto_free char *path = NULL;
+
+	if (!s->from_manifest || s->from_manifest[0] != '/' ||
+		!(m->c.features & BACKEND_LOCAL_PATHS))
+		return;
+	path = refs_expand_text(s->from_manifest, &any);
+	if (mounts_path(m, s, path, false))
+		return;
+	model_at_step(m, s);
+	check_error_at(&m->c, "fromManifest", "ManifestNotMounted",
+		"`%.100s` is a local path, and the step has no volume there: add the volume and "
+		"its mount to podTemplate, or use a URI",
+		path);
 }
 
 void validate_mounts(struct compiler *m)
 {
 	const char *directory = m->working_directory;
 
-	if (!directory || directory[0] != '/' || !m->steps_len ||
-		settings_mounts_path(check_get(m->in->spec, "podTemplate"), directory))
+	for (int i = 0; i < m->steps_len; i++)
+		validate_manifest_mount(m, &m->steps[i]);
+	if (!directory || directory[0] != '/')
 		return;
 	for (int i = 0; i < m->steps_len; i++) {
 		const struct step_model *s = &m->steps[i];
 
-		if (settings_mounts_path(check_get(s->json, "podTemplate"), directory))
+		if (mounts_path(m, s, directory, true))
 			continue;
 		where_init(&m->c.w, "spec.workingDirectory");
 		check_error(&m->c, "WorkingDirectoryNotMounted",
 			"`%.100s` is a local path, and step `%s` has no writable volume there: add "
-			"the "
-			"volume to spec.podTemplate.spec.volumes and its mount to volumeMounts of "
-			"container `main` in spec.podTemplate.spec.containers, or use a URI",
+			"the volume to spec.podTemplate.spec.volumes and its mount to volumeMounts "
+			"of container `main` in spec.podTemplate.spec.containers, or use a URI",
 			directory, s->name ? s->name : "?");
 		return;
 	}

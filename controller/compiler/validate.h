@@ -7,9 +7,10 @@
 
 #include "compiler/model.h"
 
-/* Fills steps, by_name, explicit_graph, dataset_name, working_directory and the components. */
+/* Fills steps, by_name, explicit_graph, dataset_name, working_directory, parameters and the
+ * components, and of each step what it was given. */
 void validate_spec(struct compiler *m);
-/* After validate_spec: a local working directory must be a volume in the pods. */
+/* After validate_spec: local paths (workingDirectory, fromManifest) must be volumes in the pods. */
 void validate_mounts(struct compiler *m);
 
 /*

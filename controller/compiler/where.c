@@ -21,25 +21,33 @@ void where_init(struct where *w, const char *base)
 	append(w, base, len < WHERE_SIZE ? len : WHERE_SIZE - 1);
 }
 
-size_t where_key(struct where *w, const char *key)
+/* Whole characters of a key that is too long, and dots. */
+static void append_part(struct where *w, const char *key)
 {
-	size_t mark = w->len, len = strnlen(key, WHERE_KEY_MAX + 1);
 	char part[WHERE_KEY_MAX + 8];
-	size_t n = 0;
+	size_t mark = w->len, len = WHERE_KEY_MAX, n = 0;
 
+	while (len && ((unsigned char)key[len] & 0xc0) == 0x80)
+		len--;
 	if (mark)
 		part[n++] = '.';
+	memcpy(part + n, key, len);
+	memcpy(part + n + len, "...", 3);
+	append(w, part, n + len + 3);
+}
+
+size_t where_key(struct where *w, const char *key)
+{
+	size_t mark = w->len, len = strnlen(key, WHERE_KEY_MAX + 1), dot = mark > 0;
+
 	if (len > WHERE_KEY_MAX) {
-		len = WHERE_KEY_MAX;
-		while (len && ((unsigned char)key[len] & 0xc0) == 0x80)
-			len--; /* whole characters only */
-		memcpy(part + n, key, len);
-		memcpy(part + n + len, "...", 3);
-		len += 3;
-	} else {
-		memcpy(part + n, key, len);
+		append_part(w, key);
+	} else if (mark + dot + len < sizeof(w->text)) {
+		w->text[mark] = '.';
+		memcpy(w->text + mark + dot, key, len);
+		w->len = mark + dot + len;
+		w->text[w->len] = '\0';
 	}
-	append(w, part, n + len);
 	return mark;
 }
 

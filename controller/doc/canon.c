@@ -196,36 +196,60 @@ static void add_unicode_escape(uint32_t code, struct buf *out)
 	}
 }
 
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* How many bytes at the beginning are ASCII without escapes, at least up to the last eight or so:
+ * nearly all that is ever written. Eight at a time; a byte that might be none ends it. */
+static size_t plain_length(const char *s, size_t len)
+{
+	size_t n = 0;
+	uint64_t x, odd;
+
+	while (len - n >= sizeof(x)) {
+		memcpy(&x, s + n, sizeof(x));
+		odd = (x - EACH_BYTE(0x20)) | (x + EACH_BYTE(1)) | x;
+		odd |= (x ^ EACH_BYTE('"')) - EACH_BYTE(1);
+		odd |= (x ^ EACH_BYTE('\\')) - EACH_BYTE(1);
+		if (odd & EACH_BYTE(0x80))
+			break;
+		n += sizeof(x);
+	}
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 static void dump_string(const char *s, size_t len, bool ascii, struct buf *out)
 {
 	size_t done = 0;
 
 	buf_addc(out, '"');
-	for (size_t i = 0, size; i < len; i += size) {
+	for (size_t i = plain_length(s, len), size; i < len; i += plain_length(s + i, len - i)) {
 		uint32_t code = 0;
 		char letter;
 
-		/* nearly all that is ever written: ASCII without escapes */
-		while (i < len && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
-			i++;
-		if (i == len)
-			break;
 		size = str_utf8_next(s + i, len - i, &code);
 		assert(size); /* jansson holds well-formed UTF-8 only */
 		letter = short_escape(code);
-		if (!letter && code >= 0x20 && (code < 0x7f || !ascii))
-			continue;
-		buf_add(out, s + done, i - done);
-		done = i + size;
-		if (letter) {
-			buf_addc(out, '\\');
-			buf_addc(out, letter);
-		} else {
-			add_unicode_escape(code, out);
+		if (letter || code < 0x20 || (code >= 0x7f && ascii)) {
+			buf_add(out, s + done, i - done);
+			done = i + size;
+			if (letter) {
+				buf_addc(out, '\\');
+				buf_addc(out, letter);
+			} else {
+				add_unicode_escape(code, out);
+			}
 		}
+		i += size;
 	}
 	buf_add(out, s + done, len - done);
 	buf_addc(out, '"');
+}
+
+void canon_add_string(const char *text, size_t len, struct buf *out)
+{
+	dump_string(text, len, false, out);
 }
 
 struct style {
@@ -233,13 +257,15 @@ struct style {
 	bool ascii;
 	const char *item_sep;
 	const char *key_sep;
+	size_t sep_len; /* of either */
 };
 
 static const struct style styles[] = {
-	[CANON_COMPACT] = {.sorted = true, .item_sep = ",", .key_sep = ":"},
-	[CANON_PYTHON] = {.sorted = true, .ascii = true, .item_sep = ", ", .key_sep = ": "},
-	[CANON_PYTHON_ORDERED] = {.ascii = true, .item_sep = ", ", .key_sep = ": "},
-	[CANON_COMPACT_ORDERED] = {.item_sep = ",", .key_sep = ":"},
+	[CANON_COMPACT] = {.sorted = true, .item_sep = ",", .key_sep = ":", .sep_len = 1},
+	[CANON_PYTHON] =
+		{.sorted = true, .ascii = true, .item_sep = ", ", .key_sep = ": ", .sep_len = 2},
+	[CANON_PYTHON_ORDERED] = {.ascii = true, .item_sep = ", ", .key_sep = ": ", .sep_len = 2},
+	[CANON_COMPACT_ORDERED] = {.item_sep = ",", .key_sep = ":", .sep_len = 1},
 };
 
 struct member {
@@ -249,14 +275,20 @@ struct member {
 };
 
 /* Byte order of UTF-8 is code point order. */
-static int compare_members(const void *a, const void *b)
+static inline int compare_keys(const struct member *x, const struct member *y)
 {
-	const struct member *x = a, *y = b;
-	int order = memcmp(x->key, y->key, x->len < y->len ? x->len : y->len);
+	int order = (unsigned char)x->key[0] - (unsigned char)y->key[0];
 
+	if (!order)
+		order = memcmp(x->key, y->key, x->len < y->len ? x->len : y->len);
 	if (order)
 		return order;
 	return (x->len > y->len) - (x->len < y->len);
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	return compare_keys(a, b);
 }
 
 /* Most objects are small, and come sorted or nearly so: then qsort's set-up is what would cost. */
@@ -272,38 +304,64 @@ static void sort_members(struct member *members, size_t n)
 		struct member moved = members[i];
 		size_t to = i;
 
-		for (; to > 0 && compare_members(&members[to - 1], &moved) > 0; to--)
+		for (; to > 0 && compare_keys(&members[to - 1], &moved) > 0; to--)
 			members[to] = members[to - 1];
 		members[to] = moved;
 	}
 }
 
+/* What is left out of an object's members; NULL key: nothing. */
+struct omit {
+	const char *key;
+	size_t *bytes; /* length of the strings that were left out, added up */
+};
+
+static size_t collect(const json_t *json, const struct omit *omit, struct member *members)
+{
+	json_t *object = (json_t *)json;
+	size_t n = 0;
+
+	for (void *iter = json_object_iter(object); iter;
+		iter = json_object_iter_next(object, iter)) {
+		struct member *member = &members[n++];
+
+		*member = (struct member){.key = json_object_iter_key(iter),
+			.len = json_object_iter_key_len(iter),
+			.value = json_object_iter_value(iter)};
+		if (omit->key && strcmp(member->key, omit->key) == 0) {
+			*omit->bytes += json_string_length(member->value);
+			n--;
+		}
+	}
+	return n;
+}
+
 static void dump(const json_t *json, const struct style *style, struct buf *out);
 
-static void dump_object(const json_t *json, const struct style *style, struct buf *out)
+/* item_omit is for the members' members. */
+static void dump_object(const json_t *json, const struct style *style, const struct omit *omit,
+	const struct omit *item_omit, struct buf *out)
 {
-	size_t n = json_object_size(json), i = 0;
+	static const struct omit nothing;
+	size_t room = json_object_size(json), n;
 	struct member few[FEW_MEMBERS];
 	auto_free struct member *many =
-		n > FEW_MEMBERS ? xreallocarray(NULL, n, sizeof(*many)) : NULL;
+		room > FEW_MEMBERS ? xreallocarray(NULL, room, sizeof(*many)) : NULL;
 	struct member *members = many ? many : few;
-	const char *key;
-	json_t *value;
-	size_t len;
 
-	json_object_keylen_foreach((json_t *)json, key, len, value)
-	{
-		members[i++] = (struct member){.key = key, .len = len, .value = value};
-	}
+	n = collect(json, omit, members);
 	if (style->sorted)
 		sort_members(members, n);
 	buf_addc(out, '{');
-	for (i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (i)
-			buf_adds(out, style->item_sep);
+			buf_add(out, style->item_sep, style->sep_len);
 		dump_string(members[i].key, members[i].len, style->ascii, out);
-		buf_adds(out, style->key_sep);
-		dump(members[i].value, style, out);
+		buf_add(out, style->key_sep, style->sep_len);
+		if (item_omit->key && json_is_object(members[i].value))
+			dump_object(members[i].value, style, item_omit, &nothing, out);
+		else
+			dump(members[i].value, style, out);
 	}
 	buf_addc(out, '}');
 }
@@ -315,21 +373,38 @@ static void dump_array(const json_t *json, const struct style *style, struct buf
 	buf_addc(out, '[');
 	for (size_t i = 0; i < n; i++) {
 		if (i)
-			buf_adds(out, style->item_sep);
+			buf_add(out, style->item_sep, style->sep_len);
 		dump(json_array_get(json, i), style, out);
 	}
 	buf_addc(out, ']');
 }
 
+static void dump_integer(json_int_t value, struct buf *out)
+{
+	/* Negating the smallest would not fit it. */
+	unsigned long long rest =
+		value < 0 ? 0ULL - (unsigned long long)value : (unsigned long long)value;
+	char text[24];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (value < 0)
+		text[--at] = '-';
+	buf_add(out, text + at, sizeof(text) - at);
+}
+
 static void dump(const json_t *json, const struct style *style, struct buf *out)
 {
+	static const struct omit nothing;
 	char real[CANON_REAL_SIZE];
 
 	if (out->overflow)
 		return;
 	switch (json_typeof(json)) {
 	case JSON_OBJECT:
-		dump_object(json, style, out);
+		dump_object(json, style, &nothing, &nothing, out);
 		break;
 	case JSON_ARRAY:
 		dump_array(json, style, out);
@@ -338,21 +413,31 @@ static void dump(const json_t *json, const struct style *style, struct buf *out)
 		dump_string(json_string_value(json), json_string_length(json), style->ascii, out);
 		break;
 	case JSON_INTEGER:
-		buf_addf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
+		dump_integer(json_integer_value(json), out);
 		break;
 	case JSON_REAL:
 		buf_adds(out, canon_real(json_real_value(json), real));
 		break;
 	case JSON_TRUE:
-		buf_adds(out, "true");
+		buf_add(out, "true", 4);
 		break;
 	case JSON_FALSE:
-		buf_adds(out, "false");
+		buf_add(out, "false", 5);
 		break;
 	case JSON_NULL:
-		buf_adds(out, "null");
+		buf_add(out, "null", 4);
 		break;
 	}
+}
+
+int canon_dump_items_without(
+	const json_t *json, const char *key, size_t *ret_left_out, struct buf *out)
+{
+	static const struct omit nothing;
+	struct omit omit = {.key = key, .bytes = ret_left_out};
+
+	dump_object(json, &styles[CANON_COMPACT], &nothing, &omit, out);
+	return out->overflow ? -1 : 0;
 }
 
 int canon_dump(const json_t *json, enum canon_style style, struct buf *out)

@@ -350,7 +350,8 @@ static int scope_init(
 {
 	struct runner_env env = {.loop = c->loop,
 		.kube = c->client,
-		.step_run_as_non_root = c->step_run_as_non_root};
+		.step_run_as_non_root = c->step_run_as_non_root,
+		.operator_image = c->operator_image};
 
 	scope->controller = c;
 	scope->namespace_ = namespace_ ? xstrdup(namespace_) : NULL;
@@ -376,6 +377,10 @@ int controller_new(struct loop *loop, struct kube_client *client,
 		.backend = runner_kubernetes.name,
 		.features = runner_kubernetes.features};
 	c->step_run_as_non_root = options->step_run_as_non_root;
+	c->registry = options->registry;
+	c->s3 = options->s3;
+	c->operator_image = options->operator_image;
+	c->freezes.free_value = gathered_free;
 	c->max_workers = options->max_workers ? options->max_workers : 32;
 	c->lives.free_value = run_live_free;
 	c->status_times.free_value = free;
@@ -457,6 +462,7 @@ void controller_free(struct controller *c)
 	queue_free(&c->queue);
 	map_clear(&c->lives);
 	map_clear(&c->status_times);
+	map_clear(&c->freezes);
 	map_clear(&c->troubles);
 	free(c);
 }

@@ -10,13 +10,19 @@
 #include "base/vec.h"
 #include "kube/client.h"
 
+struct registry_client;
+struct s3_client;
+
 struct controller_options {
 	const struct strvec *namespaces; /* empty: all */
 	bool implicit_backend;
 	bool step_run_as_non_root;
-	const char *instance;        /* for Events: the pod's name */
-	const char *compiler_format; /* NULL: this program's; tests raise it */
-	int max_workers;             /* passes at a time; 0: 32 */
+	struct registry_client *registry; /* borrowed; NULL: images are not resolved */
+	struct s3_client *s3;             /* borrowed; NULL: the data of runs is not looked at */
+	const char *operator_image;       /* borrowed; NULL: pipelines with joins cannot run */
+	const char *instance;             /* for Events: the pod's name */
+	const char *compiler_format;      /* NULL: this program's; tests raise it */
+	int max_workers;                  /* passes at a time; 0: 32 */
 };
 
 struct controller;

@@ -4,7 +4,9 @@
 
 #include "kube/cache.h"
 #include "kube/event.h"
+#include "reconcile/gather.h"
 #include "reconcile/controller.h"
+#include "reconcile/data_check.h"
 #include "reconcile/pipeline.h"
 #include "reconcile/plan.h"
 #include "reconcile/queue.h"
@@ -41,7 +43,22 @@ struct run_live {
 	struct frozen_spec *spec;
 	char *spec_name, *spec_uid, *spec_hash; /* hash with "sha256:" */
 	int64_t last_write_ms;                  /* monotonic; 0: none by this process */
-	char **refused;                         /* per step: why the backend refused it, or NULL */
+	struct controller *controller;
+	char *key;                 /* of the queue */
+	struct data_probes probes; /* of its data, where that is visible */
+	bool visible;
+	char **refused; /* per step: why the backend refused it, or NULL */
+};
+
+/* What was gathered for a freeze: not asked for again until the next one, or, where something was
+ * missing, until its time has come. */
+struct gathered {
+	char *what; /* of which spec and components */
+	json_t *sources, *digests;
+	int tries;
+	int64_t again_ms; /* monotonic; 0: everything is there */
+	size_t bytes;     /* of the sources */
+	size_t *total;    /* of all that are kept; NULL: it is not kept */
 };
 
 struct controller {
@@ -59,7 +76,12 @@ struct controller {
 	int works_len;
 	struct map lives;        /* run key -> struct run_live */
 	struct map status_times; /* pipeline key -> int64_t: last status write, monotonic ms */
-	struct map troubles;     /* collection -> last reported trouble */
+	struct map freezes;      /* pipeline key -> struct gathered */
+	size_t sources_kept;     /* bytes of sources in freezes */
+	struct registry_client *registry; /* borrowed; NULL: images are not resolved */
+	const char *operator_image;       /* borrowed; NULL: not known */
+	struct s3_client *s3;             /* borrowed; NULL: data is not visible */
+	struct map troubles;              /* collection -> last reported trouble */
 	struct event_recorder *events;
 	bool stopping;
 	void (*stopped)(void *arg);
@@ -82,6 +104,12 @@ struct work {
 	void (*then)(struct work *work); /* after the plan's writes; NULL: end */
 	bool failed;
 	int64_t retry_after_ms;
+
+	/* pipelines only */
+	struct gather gather;
+	json_t *components;
+	char *what;
+	struct gathered *unkept; /* gathered for this pass only */
 
 	/* runs only */
 	struct run_view view;
@@ -127,5 +155,6 @@ void work_pipeline(struct work *work);
 void work_run(struct work *work);
 void work_run_release(struct work *work);
 void run_live_free(void *live);
+void gathered_free(void *gathered);
 
 #endif

@@ -26,6 +26,7 @@ struct pass {
 	char intent[DIGEST_HEX_SIZE];
 	char components[DIGEST_HEX_SIZE]; /* hash of the FondantComponents it refers to */
 	json_t *memory;                   /* what has been triggered; NULL: nothing. Owned */
+	struct strvec missing;            /* parameters without a default */
 	struct compile_output out;
 	bool compiled;
 	char *frozen_name;        /* of the spec in force; NULL while there is none. Owned */
@@ -87,6 +88,21 @@ static json_t *recall(const struct pass *p)
 	return best;
 }
 
+/* Null means not set. */
+static void find_missing(struct pass *p)
+{
+	const json_t *parameter;
+	size_t i;
+
+	json_array_foreach (json_object_get(p->spec, "parameters"), i, parameter) {
+		const json_t *value = json_object_get(parameter, "default");
+		const char *name = doc_str(parameter, "name");
+
+		if (name && (!value || json_is_null(value)))
+			strvec_add(&p->missing, name);
+	}
+}
+
 static void pass_init(struct pass *p, const struct pipeline_view *view, struct plan *plan)
 {
 	const json_t *pipeline = view->pipeline;
@@ -106,6 +122,7 @@ static void pass_init(struct pass *p, const struct pipeline_view *view, struct p
 		.rerun_token = doc_str_or(pipeline, "spec.triggers.rerunToken", "")};
 	compile_intent_hash(p->spec, p->intent);
 	hash_components(p);
+	find_missing(p);
 	p->memory = recall(p);
 }
 
@@ -114,6 +131,7 @@ static void pass_clear(struct pass *p)
 	json_decref(p->memory);
 	if (p->compiled)
 		compile_output_clear(&p->out);
+	strvec_clear(&p->missing);
 	free(p->frozen_name);
 	free(p->frozen_hash);
 }
@@ -152,7 +170,10 @@ static void compile(struct pass *p)
 		.components = p->view->components,
 		.backend = settings->backend,
 		.features = settings->features,
-		.compiler_format = settings->compiler_format};
+		.sources = p->view->sources,
+		.digests = p->view->digests,
+		.compiler_format = settings->compiler_format,
+		.text_only = true};
 
 	p->compiled = true;
 	if (compile_pipeline(&input, &p->out) == 0 && !settings->implicit_backend) {
@@ -190,6 +211,22 @@ static json_t *frozen_map_body(const struct pass *p)
 	return body;
 }
 
+/* A run with parameters made it first: it is the pipeline's now, too. */
+static void adopt_map(struct pass *p)
+{
+	auto_json *owners = json_deep_copy(doc_get(p->frozen_map, "metadata.ownerReferences"));
+
+	if (!json_is_array(owners)) {
+		json_decref(owners);
+		owners = json_array();
+	}
+	json_array_append_new(owners, name_owner(p->view->pipeline, "FondantPipeline", 1));
+	plan_patch(p->plan, &kube_configmaps, p->ns, p->frozen_name, NULL,
+		json_pack("{s:{s:s, s:O}}", "metadata", "resourceVersion",
+			doc_str_or(p->frozen_map, "metadata.resourceVersion", ""),
+			"ownerReferences", owners));
+}
+
 /* Puts the frozen spec in force: the one just compiled, or the one that the status names. */
 static void freeze(struct pass *p)
 {
@@ -209,6 +246,8 @@ static void freeze(struct pass *p)
 	p->frozen_map = find_named(p->view->frozen, p->frozen_name);
 	if (!p->frozen_map)
 		plan_create(p->plan, &kube_configmaps, p->ns, frozen_map_body(p));
+	else if (!name_controller_uid(p->frozen_map))
+		adopt_map(p);
 }
 
 static bool trigger_due(const struct pass *p)
@@ -216,7 +255,7 @@ static bool trigger_due(const struct pass *p)
 	bool token_is_new =
 		*p->rerun_token && !str_eq(doc_str(p->memory, "rerunToken"), p->rerun_token);
 
-	if (!p->frozen_name || doc_bool_or(p->spec, "suspend", false))
+	if (!p->frozen_name || doc_bool_or(p->spec, "suspend", false) || p->missing.len > 0)
 		return false;
 	if (token_is_new)
 		return true;
@@ -354,6 +393,22 @@ static void prune_runs(struct pass *p, bool successful, int64_t limit)
 	free(done);
 }
 
+/* A run of this pipeline, still there, has made it its own. */
+static bool map_has_run(const struct pass *p, const json_t *map)
+{
+	const json_t *owner;
+	size_t i;
+
+	json_array_foreach (doc_get(map, "metadata.ownerReferences"), i, owner) {
+		const json_t *run = find_named(p->view->runs, doc_str_or(owner, "name", ""));
+
+		if (str_eq(doc_str(owner, "kind"), "FondantRun") && run &&
+			str_eq(doc_str(run, "metadata.uid"), doc_str_or(owner, "uid", "")))
+			return true;
+	}
+	return false;
+}
+
 static bool map_in_use(const struct pass *p, const json_t *map)
 {
 	const char *name = doc_str_or(map, "metadata.name", "");
@@ -363,7 +418,8 @@ static bool map_in_use(const struct pass *p, const json_t *map)
 
 	if (str_eq(name, p->frozen_name) ||
 		str_eq(name, doc_str(p->view->pipeline, "status.frozen.name")) ||
-		(hash && str_eq(hash + strlen("sha256:"), doc_str(p->memory, "hash"))))
+		(hash && str_eq(hash + strlen("sha256:"), doc_str(p->memory, "hash"))) ||
+		map_has_run(p, map))
 		return true;
 	json_array_foreach (p->view->runs, i, run) {
 		if (str_eq(name, doc_str(run, "spec.frozenSpecRef.name")) ||
@@ -390,6 +446,38 @@ static void prune(struct pass *p)
 	}
 }
 
+bool pipeline_freezes(const struct pipeline_view *view)
+{
+	struct plan plan = PLAN_INIT;
+	struct pass p;
+	bool freezes;
+
+	if (doc_get(view->pipeline, "metadata.deletionTimestamp"))
+		return false;
+	pass_init(&p, view, &plan);
+	freezes = must_compile(&p);
+	pass_clear(&p);
+	return freezes;
+}
+
+bool pipeline_compiles(const struct pipeline_view *view)
+{
+	struct plan plan = PLAN_INIT;
+	struct pass p;
+	bool compiles;
+
+	pass_init(&p, view, &plan);
+	compile(&p);
+	compiles = !diag_errors(&p.out.diags);
+	for (size_t i = 0; i < p.out.diags.len; i++) {
+		const struct diag *d = &p.out.diags.items[i];
+
+		compiles &= !d->waits || str_eq(d->reason, "ImageNotResolved");
+	}
+	pass_clear(&p);
+	return compiles;
+}
+
 void pipeline_reconcile(const struct pipeline_view *view, struct plan *plan)
 {
 	struct pass p;
@@ -409,6 +497,8 @@ void pipeline_reconcile(const struct pipeline_view *view, struct plan *plan)
 		.frozen_name = p.frozen_name,
 		.frozen_hash = p.frozen_hash,
 		.outdated = p.frozen_map && map_outdated(&p, p.frozen_map),
+		.digests = view->digests,
+		.missing = &p.missing,
 		.memory = p.memory,
 		.waits_for = doc_str(waits_for, "metadata.name"),
 		.now_s = view->now_s};

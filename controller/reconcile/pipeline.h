@@ -10,6 +10,7 @@
 #ifndef RECONCILE_PIPELINE_H
 #define RECONCILE_PIPELINE_H
 
+#include <stdbool.h>
 #include "compiler/compile.h"
 #include "reconcile/plan.h"
 
@@ -25,9 +26,16 @@ struct pipeline_view {
 	const json_t *runs;       /* array: FondantRuns of this pipeline */
 	const json_t *frozen;     /* array: its frozen ConfigMaps, metadata only */
 	const json_t *components; /* object: name -> spec, of the namespace */
+	const json_t *sources;    /* as in compile_input; NULL: not gathered */
+	const json_t *digests;    /* likewise */
 	const struct pipeline_settings *settings;
 	int64_t now_s;
 };
+
+/* This pass freezes: what compiling needs from outside is wanted. */
+bool pipeline_freezes(const struct pipeline_view *view);
+/* As far as is known without digests the pipeline can be frozen: else no registry need be asked. */
+bool pipeline_compiles(const struct pipeline_view *view);
 
 void pipeline_reconcile(const struct pipeline_view *view, struct plan *plan);
 

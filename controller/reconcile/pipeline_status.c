@@ -28,6 +28,8 @@ static void set(struct draft *d, const char *type, const char *status, const cha
 static void ready_true(struct draft *d)
 {
 	const struct pipeline_findings *f = d->f;
+	auto_free char *missing = strvec_join(f->missing, ", ");
+	bool given = f->missing->len == 0;
 	const char *old = doc_str_or(condition_find(d->previous, "Ready"), "message", "");
 	auto_buf message = BUF_INIT_MAX(4096);
 
@@ -36,11 +38,17 @@ static void ready_true(struct draft *d)
 			f->out->steps == 1 ? "" : "s", f->frozen_name);
 	else
 		buf_add(&message, old, strcspn(old, ";"));
-	if (doc_bool_or(f->pipeline, "spec.suspend", false))
+	if (!given)
+		buf_addf(&message,
+			"; every run must give parameters %s (no default): create a FondantRun "
+			"with "
+			"spec.parameters",
+			missing);
+	else if (doc_bool_or(f->pipeline, "spec.suspend", false))
 		buf_adds(&message, "; suspended: nothing is started");
 	else if (f->waits_for)
 		buf_addf(&message, "; the next run waits for %s", f->waits_for);
-	set(d, "Ready", "True", "Compiled", buf_str(&message));
+	set(d, "Ready", "True", given ? "Compiled" : "ParameterRequired", buf_str(&message));
 	condition_drop(d->conditions, "Reconciling");
 	condition_drop(d->conditions, "Stalled");
 }
@@ -91,6 +99,36 @@ static void frozen(struct draft *d)
 		json_pack("{s:s, s:s, s:s, s:I, s:b}", "name", f->frozen_name, "hash", hash,
 			"shortHash", strrchr(f->frozen_name, '-') + 1, "unresolvedImages",
 			(json_int_t)unresolved, "outdated", f->outdated));
+}
+
+/* Once a freeze: which images keep their tag, and why the first of them does. */
+static void unresolved_event(const struct draft *d, struct plan *plan)
+{
+	const struct pipeline_findings *f = d->f;
+	const char *image, *why = NULL, *which = NULL;
+	const json_t *answer;
+	size_t count = 0;
+
+	if (!f->out || !f->frozen_name ||
+		(doc_int_or(f->pipeline, "status.observedGeneration", -1) == d->generation &&
+			str_eq(doc_str(f->pipeline, "status.frozen.name"), f->frozen_name)))
+		return;
+	json_object_foreach ((json_t *)f->digests, image, answer) {
+		if (!doc_str(answer, "error"))
+			continue;
+		if (!which || strcmp(image, which) < 0) {
+			which = image;
+			why = doc_str(answer, "error");
+		}
+		count++;
+	}
+	if (count == 1)
+		plan_event(plan, true, "ImageNotResolved", "Freeze",
+			"image %.250s keeps its tag: %.*s", which, EVENT_NOTE_MAX - 300, why);
+	else if (count > 1)
+		plan_event(plan, true, "ImageNotResolved", "Freeze",
+			"%zu images keep their tags; %.250s: %.*s", count, which,
+			EVENT_NOTE_MAX - 300, why);
 }
 
 static bool newer(const json_t *a, const json_t *b, const json_t *memory)
@@ -198,6 +236,7 @@ void pipeline_status(const struct pipeline_findings *f, struct plan *plan)
 	else
 		ready_true(&d);
 	json_object_set_new(d.status, "observedGeneration", json_integer(d.generation));
+	unresolved_event(&d, plan);
 	frozen(&d);
 	latest(&d);
 	last_successful(&d);

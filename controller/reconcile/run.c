@@ -55,8 +55,7 @@ static const json_t *whose_turn(const struct run_view *view)
 	return NULL;
 }
 
-static const char *const later_fields[] = {
-	"resumeFrom", "parameters", "scheduledTime", "backendRef", NULL};
+static const char *const later_fields[] = {"resumeFrom", "backendRef", NULL};
 
 static bool refuse_later_fields(const struct run_view *view, struct plan *plan)
 {
@@ -100,8 +99,15 @@ static enum run_admission wait_for(const struct run_view *view, enum run_phase p
 	return RUN_WAIT;
 }
 
-/* A run that names its pipeline is pinned to what that is frozen as, before anything else. */
-static enum run_admission pin(const struct run_view *view, struct plan *plan)
+static bool has_parameters(const json_t *run)
+{
+	return json_array_size(doc_get(run, "spec.parameters")) > 0;
+}
+
+/* A run that names its pipeline is pinned to what that is frozen as, before anything else; with
+ * parameters of its own, to what it freezes itself from that. */
+static enum run_admission pin(
+	const struct run_view *view, struct plan *plan, char **ret_spec_name, char **ret_hash)
 {
 	const char *name = doc_str_or(view->run, "spec.pipelineRef.name", "");
 	const json_t *pipeline = view->pipeline;
@@ -122,6 +128,11 @@ static enum run_admission pin(const struct run_view *view, struct plan *plan)
 						   json_object_get(status, "conditions"), "Ready"),
 					"message", "not looked at yet")),
 			plan);
+	if (has_parameters(view->run)) {
+		*ret_spec_name = xstrdup(doc_str_or(status, "frozen.name", ""));
+		*ret_hash = xstrdup(doc_str_or(status, "frozen.hash", ""));
+		return RUN_FREEZE;
+	}
 	run_status_pin(view, doc_str_or(status, "frozen.name", ""),
 		doc_str_or(status, "frozen.hash", ""), plan);
 	return RUN_WAIT;
@@ -149,7 +160,7 @@ enum run_admission run_admit(
 		return RUN_REFUSED;
 	}
 	if (!pinned && !given)
-		return pin(view, plan);
+		return pin(view, plan, ret_spec_name, ret_hash);
 	other = whose_turn(view);
 	if (other)
 		return wait_for(view, RUN_QUEUED, "Queued",
@@ -160,6 +171,21 @@ enum run_admission run_admit(
 	if (pinned && doc_str(run, "status.frozenSpec.hash"))
 		*ret_hash = xstrdup(doc_str(run, "status.frozenSpec.hash"));
 	return RUN_GO;
+}
+
+int64_t run_scheduled_s(const json_t *run)
+{
+	int64_t seconds;
+
+	if (time_parse_rfc3339(doc_str_or(run, "spec.scheduledTime", ""), &seconds) ||
+		time_parse_rfc3339(doc_str_or(run, "metadata.creationTimestamp", ""), &seconds))
+		return seconds;
+	return 0;
+}
+
+bool run_is_scheduled(const json_t *run)
+{
+	return doc_str(run, "spec.scheduledTime") != NULL;
 }
 
 static void time_of(const json_t *object, const char *key, int64_t *ret_seconds)

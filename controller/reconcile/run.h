@@ -23,15 +23,21 @@ enum run_admission {
 	RUN_WAIT,    /* status says what for; look again on changes */
 	RUN_REFUSED, /* status is terminal now */
 	RUN_SETTLED, /* was terminal before */
+	RUN_FREEZE,  /* it has parameters: compile a spec of its own (run_freeze.h) */
 };
 
 /* Adds status writes to the plan. For RUN_GO, *ret_spec_name (owned) is its frozen ConfigMap and
- * *ret_hash (owned, may be NULL) the hash it is pinned to. */
+ * *ret_hash (owned, may be NULL) the hash it is pinned to; for RUN_FREEZE those of its pipeline. */
 enum run_admission run_admit(
 	const struct run_view *view, struct plan *plan, char **ret_spec_name, char **ret_hash);
 
 /* Steps as the status knows them, spec->steps_len of them; owned by the caller. */
 struct step_state *run_known_steps(const json_t *run, const struct frozen_spec *spec);
+
+/* What $(run.scheduledTime) reads: spec.scheduledTime, else when it was created. Unix seconds. */
+int64_t run_scheduled_s(const json_t *run);
+/* It stands for a tick of a schedule: its loaders may find something new. */
+bool run_is_scheduled(const json_t *run);
 
 /* The user asked for an end, its pipeline is gone, or its time is over: reason and message
  * (owned by the caller) say which. */

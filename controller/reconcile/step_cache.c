@@ -73,15 +73,24 @@ static json_t *entry_of(const json_t *data, const char *key)
 	return entry;
 }
 
+static bool young_enough(const struct step_cache_view *view, const struct spec_step *step,
+	const json_t *entry, int inputs)
+{
+	int64_t age = view->now_s - doc_int_or(entry, "time", 0);
+
+	if (view->scheduled && inputs == 0 && !step->cache_max_age_s)
+		return false;
+	return !step->cache_max_age_s || age <= step->cache_max_age_s;
+}
+
 static const char *lookup(void *arg, const struct spec_step *step, const char *const *refs, int len)
 {
 	struct step_cache_view *view = arg;
-	json_t *entry = entry_of(view->data, step->cache_key);
+	json_t *entry = step->cache_key ? entry_of(view->data, step->cache_key) : NULL;
 	const char *ref = doc_str(entry, "at");
-	int64_t age = view->now_s - doc_int_or(entry, "time", 0);
 
 	if (!ref || !same_refs(doc_get(entry, "inputs"), refs, len) ||
-		(step->cache_max_age_s && age > step->cache_max_age_s)) {
+		!young_enough(view, step, entry, len)) {
 		json_decref(entry);
 		return NULL;
 	}
@@ -89,12 +98,14 @@ static const char *lookup(void *arg, const struct spec_step *step, const char *c
 	return ref;
 }
 
-void step_cache_view_init(struct step_cache_view *view, const json_t *index, int64_t now_s)
+void step_cache_view_init(
+	struct step_cache_view *view, const json_t *index, int64_t now_s, bool scheduled)
 {
 	*view = (struct step_cache_view){.cache = {.lookup = lookup, .arg = view},
 		.data = json_object_get(index, "data"),
 		.parsed = json_array(),
-		.now_s = now_s};
+		.now_s = now_s,
+		.scheduled = scheduled};
 }
 
 void step_cache_view_clear(struct step_cache_view *view)
@@ -114,11 +125,12 @@ static json_t *new_entries(
 		auto_json *inputs = json_array();
 		auto_json *entry = NULL;
 		auto_free char *text = NULL;
-		const char *old = json_string_value(json_object_get(data, step->cache_key));
+		const char *old;
 
 		if (state->steps[i].phase != STEP_SUCCEEDED || !state->steps[i].ref ||
-			!step->cacheable || step->cache == CACHE_NEVER)
+			!step->cacheable || step->cache == CACHE_NEVER || !step->cache_key)
 			continue;
+		old = json_string_value(json_object_get(data, step->cache_key));
 		for (int j = 0; j < step->from_len; j++)
 			json_array_append_new(inputs, json_string(state->steps[step->from[j]].ref));
 		entry = json_pack("{s:s, s:O, s:I}", "at", state->steps[i].ref, "inputs", inputs,

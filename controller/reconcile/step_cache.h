@@ -26,9 +26,13 @@ struct step_cache_view {
 	const json_t *data;
 	json_t *parsed; /* keeps the borrowed answers alive */
 	int64_t now_s;
+	bool scheduled;
 };
 
-void step_cache_view_init(struct step_cache_view *view, const json_t *index, int64_t now_s);
+/* scheduled: what a step without inputs loads may have changed, so that it hits only within its
+ * maxAge, and without one never. */
+void step_cache_view_init(
+	struct step_cache_view *view, const json_t *index, int64_t now_s, bool scheduled);
 void step_cache_view_clear(struct step_cache_view *view);
 
 /*

@@ -69,6 +69,17 @@ static void emit(
 
 static void next_write(struct work *work);
 
+/* A frozen spec that several runs own. Whoever uses it rehashes its text. */
+static bool same_frozen(const json_t *found, const json_t *body)
+{
+	const char *hash = json_string_value(
+		json_object_get(doc_get(body, "metadata.annotations"), ANNOTATION_HASH));
+
+	return json_object_get(doc_get(found, "metadata.labels"), LABEL_FROZEN) &&
+	       str_eq(hash, json_string_value(json_object_get(
+				    doc_get(found, "metadata.annotations"), ANNOTATION_HASH)));
+}
+
 /* By its controller; the cache's index has none and is known by its label. */
 static bool is_ours(const json_t *found, const json_t *body)
 {
@@ -76,6 +87,8 @@ static bool is_ours(const json_t *found, const json_t *body)
 
 	if (controller)
 		return str_eq(name_controller_uid(found), controller);
+	if (json_object_get(doc_get(body, "metadata.labels"), LABEL_FROZEN))
+		return same_frozen(found, body);
 	return json_object_get(doc_get(found, "metadata.labels"), LABEL_CACHE) != NULL;
 }
 
@@ -236,10 +249,14 @@ void work_execute(struct work *work)
 void work_free(struct work *work)
 {
 	kube_op_free(&work->op);
+	gather_clear(&work->gather);
 	work_run_release(work);
 	list_del(&work->link);
 	plan_clear(&work->plan);
 	json_decref(work->object);
+	json_decref(work->components);
+	free(work->what);
+	gathered_free(work->unkept);
 	free(work->key);
 	free(work->namespace_);
 	free(work->name);
@@ -277,6 +294,7 @@ void work_start(struct controller *controller, char *key)
 			work->namespace_, work->name);
 	if (!work->object) {
 		map_del(run ? &controller->lives : &controller->status_times, key);
+		map_del(&controller->freezes, key);
 		work_end(work);
 	} else if (run) {
 		work_run(work);

@@ -16,6 +16,7 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "reconcile/names.h"
+#include "reconcile/run_freeze.h"
 #include "runners/kubernetes_job.h"
 
 void run_live_free(void *value)
@@ -27,6 +28,8 @@ void run_live_free(void *value)
 	for (int i = 0; live->refused && i < live->spec->steps_len; i++)
 		free(live->refused[i]);
 	free(live->refused);
+	data_probes_clear(&live->probes);
+	free(live->key);
 	frozen_spec_free(live->spec);
 	free(live->uid);
 	free(live->spec_name);
@@ -69,6 +72,8 @@ static struct run_live *live_of(struct work *work)
 		return live;
 	live = xnew(struct run_live);
 	live->uid = xstrdup(uid);
+	live->controller = work->controller;
+	live->key = xstrdup(work->key);
 	map_set(&work->controller->lives, work->key, live);
 	return live;
 }
@@ -193,7 +198,8 @@ static void observe(struct work *work)
 	auto_free char *message = NULL;
 
 	work->index = scope_object(work->scope, CACHED_INDEXES, work->namespace_, index_name);
-	step_cache_view_init(&work->cache, work->index, work->view.now_s);
+	step_cache_view_init(
+		&work->cache, work->index, work->view.now_s, run_is_scheduled(work->object));
 	work->known = run_known_steps(work->object, spec);
 	apply_refusals(work);
 	work->run_id = name_run_id(work->name, doc_str_or(work->object, "metadata.uid", ""));
@@ -204,9 +210,11 @@ static void observe(struct work *work)
 		.name = work->name,
 		.uid = doc_str_or(work->object, "metadata.uid", ""),
 		.run_id = work->run_id,
+		.spec_name = work->live->spec_name,
 		.owner = work->owner,
 		.known = work->known,
 		.cache = &work->cache.cache,
+		.data = work->live->visible ? &work->live->probes.check : NULL,
 		.cancelling = run_should_stop(&work->view, spec, &reason, &message),
 		.now_s = work->view.now_s};
 	run_state_init(&work->state, spec->steps_len);
@@ -227,25 +235,38 @@ static void lose_spec(struct work *work, const char *why)
 	work_execute(work);
 }
 
-/* The text must be what its name and the run's pin say: ConfigMaps can be made by anybody. */
-static bool take_spec(struct work *work, const json_t *map)
+/* The text of a frozen ConfigMap when it is what the name and the hash (may be NULL) say, as
+ * ConfigMaps can be made by anybody; else NULL and *ret_why. ret_hash: "sha256:..." */
+static const char *checked_text(
+	const struct work *work, const json_t *map, char **ret_hash, const char **ret_why)
 {
 	const char *text =
 		json_string_value(json_object_get(json_object_get(map, "data"), "spec.json"));
 	const char *dash = strrchr(work->spec_name, '-');
 	char hex[DIGEST_HEX_SIZE];
 	auto_free char *hash = NULL;
+
+	*ret_why = "has no spec.json";
+	if (!text)
+		return NULL;
+	digest_sha256_hex(text, strlen(text), hex);
+	hash = xasprintf("sha256:%s", hex);
+	*ret_why = "is not what was frozen: its hash differs";
+	if (!dash || strncmp(dash + 1, hex, strlen(dash + 1)) != 0 ||
+		(work->pinned_hash && !str_eq(work->pinned_hash, hash)))
+		return NULL;
+	*ret_hash = take_ptr(hash);
+	return text;
+}
+
+static bool take_spec(struct work *work, const json_t *map)
+{
+	auto_free char *hash = NULL;
+	const char *why, *text = checked_text(work, map, &hash, &why);
 	auto_err err = ERR_INIT;
 
 	if (!text) {
-		lose_spec(work, "has no spec.json");
-		return false;
-	}
-	digest_sha256_hex(text, strlen(text), hex);
-	hash = xasprintf("sha256:%s", hex);
-	if (!dash || strncmp(dash + 1, hex, strlen(dash + 1)) != 0 ||
-		(work->pinned_hash && !str_eq(work->pinned_hash, hash))) {
-		lose_spec(work, "is not what was frozen: its hash differs");
+		lose_spec(work, why);
 		return false;
 	}
 	if (frozen_spec_parse(text, strlen(text), &work->live->spec, &err) < 0) {
@@ -256,6 +277,33 @@ static bool take_spec(struct work *work, const json_t *map)
 	work->live->spec_uid = xstrdup(doc_str_or(map, "metadata.uid", ""));
 	work->live->spec_hash = take_ptr(hash);
 	return true;
+}
+
+/* A parameter without a value can only be given by the run itself. */
+static bool has_parameters(struct work *work)
+{
+	const struct frozen_spec *spec = work->live->spec;
+	const char *missing = frozen_spec_missing_parameter(spec);
+	auto_free char *message = NULL;
+
+	if (!missing)
+		return true;
+	message = xasprintf("spec.parameters: `%s` has no default and no value; create a run with "
+			    "pipelineRef: {name: %s} and parameters: [{name: %s, value: ...}]",
+		missing, spec->pipeline, missing);
+	run_fail(&work->view, "ParameterRequired", message, &work->plan);
+	work->live = NULL;
+	map_del(&work->controller->lives, work->key);
+	work_execute(work);
+	return false;
+}
+
+/* Its data has been seen, or not. */
+static void look_again(void *arg)
+{
+	struct run_live *live = arg;
+
+	queue_add(&live->controller->queue, live->key, QUEUE_HIGH);
 }
 
 static void got_spec(struct kube_op *op)
@@ -271,8 +319,22 @@ static void got_spec(struct kube_op *op)
 		work_end(work);
 		return;
 	}
-	if (take_spec(work, op->result))
-		observe(work);
+	if (!take_spec(work, op->result) || !has_parameters(work))
+		return;
+	frozen_spec_bind(work->live->spec, work->name, run_scheduled_s(work->object));
+	work->live->visible = data_probes_init(&work->live->probes, work->controller->s3,
+		work->live->spec, look_again, work->live);
+	observe(work);
+}
+
+static void get_spec(struct work *work, void (*done)(struct kube_op *op))
+{
+	work->op = (struct kube_op){.verb = KUBE_GET,
+		.resource = &kube_configmaps,
+		.namespace_ = work->namespace_,
+		.name = work->spec_name,
+		.done = done};
+	kube_send(work->controller->client, &work->op);
 }
 
 static void load_spec(struct work *work)
@@ -281,12 +343,7 @@ static void load_spec(struct work *work)
 		observe(work);
 		return;
 	}
-	work->op = (struct kube_op){.verb = KUBE_GET,
-		.resource = &kube_configmaps,
-		.namespace_ = work->namespace_,
-		.name = work->spec_name,
-		.done = got_spec};
-	kube_send(work->controller->client, &work->op);
+	get_spec(work, got_spec);
 }
 
 /* A Job is there before the status says that the run has started. */
@@ -307,9 +364,48 @@ static bool has_jobs(struct work *work)
 	return false;
 }
 
+/* --- a spec of its own --- */
+
+/* Its pipeline's frozen spec may have been replaced meanwhile: then the next pass sees a new one.
+ */
+static void got_pipeline_spec(struct kube_op *op)
+{
+	struct work *work = container_of(op, struct work, op);
+	auto_json *frozen = NULL;
+	auto_json *pinned = NULL;
+	auto_free char *hash = NULL;
+	auto_err err = ERR_INIT;
+	const char *why = "does not exist any more", *text = NULL;
+	struct run_freeze freeze;
+
+	if (op->outcome != KUBE_OK && op->outcome != KUBE_NOT_FOUND) {
+		work_fail(work, &op->err, "read the pipeline's frozen spec");
+		work_end(work);
+		return;
+	}
+	if (op->outcome == KUBE_OK)
+		text = checked_text(work, op->result, &hash, &why);
+	if (!text || doc_json_parse(text, strlen(text), &pinned, &err) < 0) {
+		err_set(&err, ERR_TRANSIENT, "SpecLost", "frozen spec %s %s", work->spec_name, why);
+		work_fail(work, &err, "freeze");
+		work_end(work);
+		return;
+	}
+	frozen = scope_indexed(work->scope, CACHED_FROZEN, work->namespace_,
+		doc_str_or(work->view.pipeline, "metadata.name", ""));
+	freeze = (struct run_freeze){.view = &work->view,
+		.pinned = pinned,
+		.pinned_name = work->spec_name,
+		.frozen = frozen,
+		.settings = &work->controller->settings};
+	run_freeze(&freeze, &work->plan);
+	work_execute(work);
+}
+
 void work_run(struct work *work)
 {
 	auto_free char *pipeline = run_pipeline_name(work->object);
+	enum run_admission admission;
 
 	work->view = (struct run_view){
 		.run = work->object, .has_jobs = has_jobs(work), .now_s = time_wall_ms() / 1000};
@@ -319,7 +415,12 @@ void work_run(struct work *work)
 		work->view.runs =
 			scope_indexed(work->scope, CACHED_RUNS, work->namespace_, pipeline);
 	}
-	if (run_admit(&work->view, &work->plan, &work->spec_name, &work->pinned_hash) != RUN_GO) {
+	admission = run_admit(&work->view, &work->plan, &work->spec_name, &work->pinned_hash);
+	if (admission == RUN_FREEZE) {
+		get_spec(work, got_pipeline_spec);
+		return;
+	}
+	if (admission != RUN_GO) {
 		enum run_phase phase;
 
 		if (run_phase_parse(doc_str_or(work->object, "status.phase", ""), &phase) &&

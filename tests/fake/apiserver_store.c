@@ -99,7 +99,8 @@ const char *fake_kind(const char *plural)
 		{"fondantruns", "FondantRun"}, {"fondantcomponents", "FondantComponent"},
 		{"fondantbackends", "FondantBackend"}, {"jobs", "Job"}, {"pods", "Pod"},
 		{"configmaps", "ConfigMap"}, {"events", "Event"}, {"secrets", "Secret"},
-		{"leases", "Lease"}, {"namespaces", "Namespace"}};
+		{"leases", "Lease"}, {"namespaces", "Namespace"},
+		{"serviceaccounts", "ServiceAccount"}};
 
 	for (size_t i = 0; i < array_size(table); i++) {
 		if (str_eq(plural, table[i][0]))

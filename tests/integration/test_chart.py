@@ -61,6 +61,10 @@ def default(default_text):
     return [doc for doc in yaml.safe_load_all(default_text) if doc]
 
 
+def env_of(main):
+    return {item["name"]: item.get("value") for item in main["env"]}
+
+
 def container(docs):
     return only(docs, "Deployment")["spec"]["template"]["spec"]["containers"][0]
 
@@ -82,7 +86,8 @@ def test_rendering_is_repeatable():
     "unknown=1", "image.name=a", "log.colour=red", "crds.install=true", "rbac.extra=1",
     "resources.cpu=1", "stepPods.root=true", "serviceAccount.token=a", "log.level=loud",
     "image.digest=sha256:abc", "watchNamespaces={Data}", "implicitBackend=maybe",
-    "extraArgs={x}", "affinity.node=a", "serviceAccount.create=false",
+    "extraArgs={x}", "images.resolve=maybe", "ambientCredentials=1", "registries.mirrors.a=b",
+    "registries.insecure={a b}", "registries.caBundle=x", "affinity.node=a", "serviceAccount.create=false",
 ])
 def test_schema_refuses(setting):
     done = template("--set", setting, check=False)
@@ -144,12 +149,31 @@ def test_role_grants_no_more(default):
     granted = rules(only(default, "ClusterRole", "test-fondant-operator"))
     assert not any("*" in right for right in granted)
     resources = {resource for _, resource, _ in granted}
-    assert not resources & {"secrets", "serviceaccounts", "leases", "nodes", "namespaces"}
+    assert not resources & {"leases", "nodes", "namespaces"}
+    # pull secrets are read one by one, by name
+    assert {right for right in granted if right[1] in ("secrets", "serviceaccounts")} == {
+        ("", "secrets", "get"), ("", "serviceaccounts", "get")}
     for kind in ("fondantpipelines", "fondantcomponents", "fondantbackends"):
         assert {verb for _, resource, verb in granted if resource == kind} == {
             "get", "list", "watch"}
     assert ("fondant.ai", "fondantruns", "update") not in granted
     assert ("fondant.ai", "fondantruns", "patch") not in granted
+
+
+def test_without_resolving_no_secret_is_granted():
+    docs = template("--set", "images.resolve=false")
+    assert not {resource for _, resource, _ in rules(only(docs, "ClusterRole", "test-fondant-operator"))
+                } & {"secrets", "serviceaccounts"}
+    assert "--resolve-images=false" in container(docs)["args"]
+
+
+def test_kustomize_tells_the_operator_its_image():
+    kubectl = ROOT / ".cache" / "bin" / "kubectl"
+    done = subprocess.run([str(kubectl) if kubectl.exists() else "kubectl", "kustomize",
+                           str(ROOT / "manifests" / "default")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    main = container([doc for doc in yaml.safe_load_all(done.stdout) if doc])
+    assert env_of(main)["FONDANT_OPERATOR_IMAGE"] == main["image"] == "fondant-controller:0.1.0"
 
 
 def test_grant_shrinks_with_the_watch():
@@ -174,7 +198,11 @@ def test_deployment_is_the_one_of_the_manifests(default):
     assert rendered["replicas"] == shipped["replicas"] == 1
     shipped, rendered = shipped["template"]["spec"], rendered["template"]["spec"]
     ours, theirs = shipped["containers"][0], rendered["containers"][0]
-    assert ours.pop("image") + ":0.1.0" == theirs.pop("image")
+    image = theirs.pop("image")
+    assert ours.pop("image") + ":0.1.0" == image
+    assert env_of(theirs)["FONDANT_OPERATOR_IMAGE"] == image
+    for found in (ours, theirs):
+        found["env"] = [item for item in found["env"] if item["name"] != "FONDANT_OPERATOR_IMAGE"]
     assert shipped.pop("serviceAccountName") == "fondant-controller"
     assert rendered.pop("serviceAccountName") == "test-fondant-operator"
     assert rendered == shipped
@@ -186,9 +214,20 @@ def test_values_reach_the_deployment():
     pod = only(docs, "Deployment")["spec"]["template"]
     assert main["image"].startswith("registry.example/fondant/controller@sha256:0123")
     assert main["args"] == ["--implicit-backend=false", "--step-run-as-non-root",
+                            "--ambient-credentials", "--resolve-images=false",
+                            "--registry-mirror=docker.io=mirror.example:5000/hub",
+                            "--registry-mirror=docker.io=https://second.example",
+                            "--insecure-registry=registry.lab:5000",
+                            "--registry-ca=/etc/fondant/registry-ca/ca.crt",
                             "--log-level=debug", "--log-format=json", "--extra=1"]
     assert main["env"][-1]["name"] == "HTTPS_PROXY"
-    assert main["volumeMounts"][0]["name"] == pod["spec"]["volumes"][0]["name"] == "ca"
+    assert env_of(main)["FONDANT_OPERATOR_IMAGE"] == main["image"]
+    for mounts in (main["volumeMounts"], pod["spec"]["volumes"]):
+        assert [item["name"] for item in mounts] == ["registry-ca", "ca"]
+    bundle = only(docs, "ConfigMap")
+    assert pod["spec"]["volumes"][0]["configMap"]["name"] == bundle["metadata"]["name"]
+    assert bundle["data"]["ca.crt"].startswith("-----BEGIN CERTIFICATE-----\n")
+    assert "fondant.ai/registry-ca" in pod["metadata"]["annotations"]
     assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
     assert pod["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
     assert pod["spec"]["tolerations"][0]["key"] == "dedicated"
@@ -300,8 +339,9 @@ def test_what_the_role_allows(allowed):
            ("patch", "fondant.ai", "fondantruns/status"),
            ("update", "fondant.ai", "fondantruns/finalizers"), ("create", "batch", "jobs"),
            ("delete", "", "configmaps"), ("watch", "", "pods"),
-           ("create", "events.k8s.io", "events")]
-    no = [("get", "", "secrets"), ("patch", "fondant.ai", "fondantpipelines"),
+           ("create", "events.k8s.io", "events"), ("get", "", "secrets"),
+           ("get", "", "serviceaccounts")]
+    no = [("list", "", "secrets"), ("watch", "", "secrets"), ("patch", "", "secrets"), ("patch", "fondant.ai", "fondantpipelines"),
           ("update", "fondant.ai", "fondantruns"), ("create", "", "pods"), ("delete", "", "pods"),
           ("create", "", "pods/exec"), ("get", "", "pods/log"), ("patch", "batch", "jobs"),
           ("create", "rbac.authorization.k8s.io", "clusterrolebindings")]

@@ -189,6 +189,165 @@ static void test_spec_is_strict(void **state)
 	frozen_spec_free(NULL);
 }
 
+#define DAY 1795392000 /* 2026-11-23T00:00:00Z */
+#define ARG_STEP(name, rest)                                                               \
+	"- name: " name "\n  component: {spec: {name: C, description: d, image: 'r/c:1', " \
+	"produces: {a: {type: string}}" rest
+#define RUNS                                                                                                                        \
+	SPEC_HEAD                                                                                                                   \
+	"steps:\n" ARG_STEP("day",                                                                                                  \
+		", args: {x: {type: str}, z: {type: dict}}}}\n") "  arguments: {x: "                                                \
+								 "'$(run.scheduledDate) "                                           \
+								 "$$(run.name)', z: {k: "                                           \
+								 "[$(run.name)]}}\n"                                                \
+								 "  env: [{name: T, value: "                                        \
+								 "$(run.scheduledTime)}]"                                           \
+								 "\n" ARG_STEP("plain", "}}\n") ARG_STEP(                           \
+									 "below", ", consumes: "                                    \
+										  "{a: {type: "                                     \
+										  "string}}}}\n") "  from: [day]\n" ARG_STEP("old", \
+									 ", consumes: {a: {type: "                                  \
+									 "string}}}}\n") "  "                                       \
+											 "consume"                                  \
+											 "s: {a: "                                  \
+											 "{type: "                                  \
+											 "string}"                                  \
+											 "}\n  "                                    \
+											 "fromMan"                                  \
+											 "ifest: "                                  \
+											 "s3://b/"                                  \
+											 "$(run."                                   \
+											 "schedul"                                  \
+											 "edDate)"                                  \
+											 "/m."                                      \
+											 "json\n"
+
+static const struct spec_step *step_of(const struct frozen_spec *spec, const char *name)
+{
+	return &spec->steps[frozen_spec_step(spec, name)];
+}
+
+/* What a run says fills arguments and completes keys, each by what it uses and no more. */
+static void test_bind(void **state)
+{
+	struct frozen_spec *spec = frozen(RUNS);
+	const struct spec_step *day = step_of(spec, "day"), *plain = step_of(spec, "plain");
+	const struct spec_step *below = step_of(spec, "below"), *old = step_of(spec, "old");
+	auto_free char *plain_key = xstrdup(plain->cache_key), *old_key = NULL;
+	auto_free char *day_key = NULL, *below_key = NULL, *uri = NULL, *unbound = NULL;
+	auto_strvec command = STRVEC_INIT, args = STRVEC_INIT, before = STRVEC_INIT;
+	auto_json *env = NULL;
+
+	(void)state;
+	assert_null(day->cache_key);
+	assert_null(below->cache_key);
+	assert_null(old->cache_key);
+	assert_int_equal(strlen(day->cache_key_template), 64);
+	assert_null(plain->cache_key_template);
+	argv_build(spec, day, "id", 1, NULL, &command, &before);
+	assert_string_equal(before.items[7], "$(run.scheduledDate) $(run.name)");
+	assert_non_null(strstr(before.items[1], day->cache_key_template));
+	unbound = argv_expand_text(spec, old->from_manifest);
+	assert_string_equal(unbound, "s3://b/$(run.scheduledDate)/m.json");
+
+	frozen_spec_bind(spec, "r-1", DAY);
+	argv_build(spec, day, "id", 1, NULL, &command, &args);
+	assert_string_equal(args.items[7], "2026-11-23 $(run.name)");
+	assert_string_equal(args.items[9], "{\"k\": [\"r-1\"]}");
+	assert_non_null(strstr(args.items[1], day->cache_key));
+	uri = argv_expand_text(spec, old->from_manifest);
+	assert_string_equal(uri, "s3://b/2026-11-23/m.json");
+	env = argv_expand(spec, json_object_get(day->json, "env"));
+	assert_string_equal(json_string_value(json_object_get(json_array_get(env, 0), "value")),
+		"2026-11-23T00:00:00Z");
+	assert_string_equal(plain->cache_key, plain_key);
+	day_key = xstrdup(day->cache_key);
+	below_key = xstrdup(below->cache_key);
+	old_key = xstrdup(old->cache_key);
+
+	frozen_spec_bind(spec, spec->run_name, DAY); /* the same again */
+	assert_string_equal(day->cache_key, day_key);
+	frozen_spec_bind(spec, "r-2", DAY); /* another name, the same day */
+	assert_string_not_equal(day->cache_key, day_key);
+	assert_string_not_equal(below->cache_key, below_key);
+	assert_string_equal(old->cache_key, old_key);
+	frozen_spec_bind(spec, "r-1", DAY + 3600); /* another time, the same day */
+	assert_string_not_equal(day->cache_key, day_key);
+	assert_string_equal(old->cache_key, old_key);
+	frozen_spec_bind(spec, "r-1", DAY + 86400);
+	assert_string_not_equal(old->cache_key, old_key);
+	frozen_spec_free(spec);
+}
+
+/* They are nowhere in what a container is told. */
+static void test_secrets_are_not_there(void **state)
+{
+	struct frozen_spec *spec = frozen(SPEC_HEAD "steps:\n" ARG_STEP("a",
+		", args: {token: {type: str}, x: {type: int}}}}\n") "  arguments: {x: 5}\n  "
+								    "secretArguments: {token: "
+								    "{secretKeyRef: {name: "
+								    "warehouse, key: pass}}}\n");
+	auto_strvec command = STRVEC_INIT, args = STRVEC_INIT;
+
+	(void)state;
+	assert_int_equal(json_object_size(spec->steps[0].secret_arguments), 1);
+	argv_build(spec, &spec->steps[0], "id", 1, NULL, &command, &args);
+	strvec_for_each (&args, i) {
+		assert_null(strstr(args.items[i], "warehouse"));
+		assert_null(strstr(args.items[i], "pass"));
+		assert_string_not_equal(args.items[i], "--token");
+	}
+	frozen_spec_free(spec);
+}
+
+/* One member of a step changed: read, or refused. */
+static void test_extras_are_strict(void **state)
+{
+	static const struct {
+		const char *key, *value;
+		bool ok;
+	} rows[] = {
+		{"accelerator", "{type: GPU}", true},
+		{"accelerator", "{type: GPU, count: 2}", true},
+		{"accelerator", "{type: GPU, count: 0}", false},
+		{"accelerator", "{count: 1}", false},
+		{"accelerator", "GPU", false},
+		{"instanceType", "m5", true},
+		{"instanceType", "5", false},
+		{"fromManifest", "s3://x/m.json", true},
+		{"fromManifest", "{}", false},
+		{"secretArguments", "{}", true},
+		{"secretArguments", "{t: {secretKeyRef: {name: a, key: b}}}", true},
+		{"secretArguments", "{t: {secretKeyRef: {name: a}}}", false},
+		{"secretArguments", "{t: plain}", false},
+		{"secretArguments", "[]", false},
+		{"python", "{source: 'import x', requirements: []}", true},
+		{"python", "{source: 'import x', requirements: [a]}", true},
+		{"python", "{requirements: []}", false},
+		{"python", "{source: 'import x', requirements: [1]}", false},
+		{"python", "{source: 'import x', requirements: {}}", false},
+		{"cacheKeyTemplate",
+			"0000000000000000000000000000000000000000000000000000000000000000", false},
+	};
+	struct compile_output out;
+
+	(void)state;
+	compile_ok(SPEC_HEAD "steps:\n" STEP_LOAD, &out);
+	for (size_t i = 0; i < array_size(rows); i++) {
+		auto_json *copy = json_deep_copy(out.frozen);
+		json_t *step = json_array_get(json_object_get(copy, "steps"), 0);
+		struct frozen_spec *spec = NULL;
+		auto_free char *text = NULL;
+
+		json_object_set_new(step, rows[i].key, yaml(rows[i].value));
+		text = doc_json_dump(copy);
+		if ((frozen_spec_parse(text, strlen(text), &spec, NULL) == 0) != rows[i].ok)
+			fail_msg("%s: %s", rows[i].key, rows[i].value);
+		frozen_spec_free(spec);
+	}
+	compile_output_clear(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +355,9 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_spec_is_read),
 		cmocka_unit_test(test_spec_is_strict),
+		cmocka_unit_test(test_bind),
+		cmocka_unit_test(test_secrets_are_not_there),
+		cmocka_unit_test(test_extras_are_strict),
 	};
 
 	return cmocka_run_group_tests_name("compiler/argv", tests, NULL, NULL);

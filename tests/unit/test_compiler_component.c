@@ -3,6 +3,7 @@
 
 #include "compiler/component.h"
 #include "doc/canon.h"
+#include "doc/path.h"
 
 #define HEAD "name: C\ndescription: d\nimage: r/c:1\n"
 
@@ -109,6 +110,146 @@ static void test_generic(void **state)
 	assert_false(component_is_generic(NULL));
 }
 
+#define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define DIGEST "@sha256:" HEX64
+
+/* Two steps: one image inline, one of FondantComponent `c`. */
+#define TWO_IMAGES                                                                               \
+	"steps:\n"                                                                               \
+	"- {name: a, component: {spec: {name: A, description: d, image: 'r/a:1', produces: {x: " \
+	"{type: string}}}}}\n"                                                                   \
+	"- {name: b, component: {ref: {name: c}}}\n"
+
+static int compile_images(const char *policy, const json_t *digests, const json_t *pinned,
+	const char *image, struct compile_output *out)
+{
+	auto_free char *text = xasprintf(
+		SPEC_HEAD "%s%s\n" TWO_IMAGES, *policy ? "imageDigestPolicy: " : "", policy);
+	auto_json *spec = yaml(text);
+	auto_json *components = json_pack("{s:{s:s, s:s, s:s, s:{s:{s:s}}}}", "c", "name", "C",
+		"description", "d", "image", image, "consumes", "x", "type", "string");
+	struct compile_input in = {.namespace_ = "data",
+		.pipeline = "clean-text",
+		.spec = spec,
+		.components = components,
+		.backend = "kubernetes",
+		.features = KUBERNETES_FEATURES,
+		.digests = digests,
+		.pinned = pinned};
+
+	return compile_pipeline(&in, out);
+}
+
+static void test_digests(void **state)
+{
+	auto_json *digests =
+		json_pack("{s:s, s:{s:s}}", "r/a:1", "r/a" DIGEST, "r/c:1", "error", "no route");
+	auto_json *both = json_pack("{s:s, s:s}", "r/a:1", "r/a" DIGEST, "r/c:1", "r/c" DIGEST);
+	struct compile_output out;
+	const struct diag *found;
+
+	(void)state;
+	assert_int_equal(compile_images("", digests, NULL, "r/c:1", &out), 0);
+	assert_string_equal(doc_str(out.frozen, "steps.0.image"), "r/a" DIGEST);
+	assert_string_equal(doc_str(out.frozen, "steps.0.imageTag"), "r/a:1");
+	assert_string_equal(doc_str(out.frozen, "steps.1.image"), "r/c:1");
+	assert_int_equal(out.unresolved_images, 1);
+	compile_output_clear(&out);
+
+	assert_int_equal(compile_images("Ignore", both, NULL, "r/c:1", &out), 0);
+	assert_string_equal(doc_str(out.frozen, "steps.0.image"), "r/a:1");
+	assert_int_equal(out.unresolved_images, 0);
+	compile_output_clear(&out);
+
+	assert_int_equal(compile_images("Required", digests, NULL, "r/c:1", &out), 1);
+	found = find_diag(&out.diags, "spec.steps[1].component", "ImageNotResolved");
+	assert_non_null(found);
+	assert_true(found->waits);
+	assert_non_null(strstr(found->message, "no route"));
+	assert_int_equal(out.diags.len, 1);
+	compile_output_clear(&out);
+
+	assert_int_equal(compile_images("Required", NULL, NULL, "r/c:1", &out), 1);
+	assert_int_equal(diag_waits(&out.diags), 2);
+	compile_output_clear(&out);
+
+	assert_int_equal(compile_images("Required", both, NULL, "r/c:1", &out), 0);
+	compile_output_clear(&out);
+	/* A digest that the user wrote is enough. */
+	assert_int_equal(compile_images("Required", digests, NULL, "r/c:1" DIGEST, &out), 0);
+	assert_string_equal(doc_str(out.frozen, "steps.1.image"), "r/c:1" DIGEST);
+	compile_output_clear(&out);
+}
+
+/* A run takes components and digests from the pipeline's frozen spec. */
+static void test_pinned(void **state)
+{
+	auto_json *old = json_pack("{s:s, s:s}", "r/a:1", "r/a" DIGEST, "r/c:1", "r/c" DIGEST);
+	auto_json *moved = json_pack("{s:s}", "r/a:1", "r/a@sha512:" HEX64 HEX64);
+	auto_json *renamed = NULL;
+	struct compile_output first, run;
+
+	(void)state;
+	assert_int_equal(compile_images("", old, NULL, "r/c:1", &first), 0);
+	assert_int_equal(compile_images("", moved, first.frozen, "r/c:2", &run), 0);
+	assert_string_equal(run.hash, first.hash);
+	compile_output_clear(&run);
+	/* What the frozen spec does not have is looked up. */
+	renamed = json_deep_copy(first.frozen);
+	json_object_set_new(doc_get(renamed, "steps.1"), "name", json_string("z"));
+	assert_int_equal(compile_images("", moved, renamed, "r/c:2", &run), 0);
+	assert_string_equal(doc_str(run.frozen, "steps.0.image"), "r/a" DIGEST);
+	assert_string_equal(doc_str(run.frozen, "steps.1.image"), "r/c:2");
+	compile_output_clear(&run);
+	compile_output_clear(&first);
+}
+
+static void test_image_refs(void **state)
+{
+	auto_json *spec = yaml("steps:\n"
+			       "- component: {spec: {image: 'r/b:1'}}\n"
+			       "- component: {ref: {name: c}}\n"
+			       "- component: {ref: {name: none}}\n"
+			       "- component: {catalog: {name: chunk_text, version: 0.12.1}}\n"
+			       "- component: {catalog: {name: chunk_text, version: '1'}}\n"
+			       "- component: {catalog: {name: chunk_text}}\n"
+			       "- component: {python: {image: 'r/b:1'}}\n"
+			       "- component: {spec: {image: 'r/z" DIGEST "'}}\n"
+			       "- component: {spec: {image: 'R//'}}\n"
+			       "- component: {spec: {image: 1}}\n"
+			       "- component: []\n- 1\n");
+	auto_json *components = yaml("{c: {image: 'r/c:1'}}");
+	auto_strvec images = STRVEC_INIT;
+
+	(void)state;
+	compile_image_refs(spec, components, &images);
+	assert_int_equal(images.len, 3);
+	assert_string_equal(images.items[0], "fndnt/chunk_text:0.12.1");
+	assert_string_equal(images.items[1], "r/b:1");
+	assert_string_equal(images.items[2], "r/c:1");
+	json_object_set_new(spec, "imageDigestPolicy", json_string("Ignore"));
+	compile_image_refs(spec, components, &images);
+	compile_image_refs(NULL, NULL, &images);
+	assert_int_equal(images.len, 3);
+}
+
+/* The nearest name that there is. */
+static void test_not_found(void **state)
+{
+	auto_json *spec = yaml(SPEC_HEAD "steps:\n- {name: a, component: {ref: {name: loda}}}\n");
+	auto_json *components = yaml("{load: {}}");
+	struct compile_output out;
+	const struct diag *found;
+
+	(void)state;
+	assert_int_equal(compile_trees(spec, components, &out), 1);
+	found = find_diag(&out.diags, "spec.steps[0].component.ref.name", "ComponentNotFound");
+	assert_non_null(found);
+	assert_true(found->waits);
+	assert_non_null(strstr(found->message, "did you mean `load`?"));
+	compile_output_clear(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +257,10 @@ int main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_normal_form),
 		cmocka_unit_test(test_generic),
+		cmocka_unit_test(test_digests),
+		cmocka_unit_test(test_pinned),
+		cmocka_unit_test(test_image_refs),
+		cmocka_unit_test(test_not_found),
 	};
 
 	return cmocka_run_group_tests_name("compiler/component", tests, NULL, NULL);

@@ -47,7 +47,16 @@ static void test_different(void **state)
 		"arguments: "
 		"{x: {q: null}}}]\n",
 		BASE "timeout: 1h\n", BASE "parameters: [{name: a, type: int, default: 1}]\n",
-		"[]\n", "{}\n"};
+		"workingDirectory: s3://b/x\nsteps: [{name: a, component: {ref: {name: c}}, "
+		"arguments: {x: 1}, secretArguments: {t: {secretKeyRef: {name: s, key: k}}}}]\n",
+		"workingDirectory: s3://b/x\nsteps: [{name: a, component: {ref: {name: c}}, "
+		"arguments: {x: 1}, fromManifest: s3://b/m.json}]\n",
+		"workingDirectory: s3://b/x\nsteps: [{name: a, component: {ref: {name: c}}, "
+		"arguments: {x: 1}, accelerator: {type: GPU}}]\n",
+		"workingDirectory: s3://b/x\nsteps: [{name: a, component: {catalog: {name: c, "
+		"version: '1'}}, arguments: {x: 1}}]\n",
+		BASE "parameters: [{name: a, type: int, default: [null]}]\n",
+		BASE "imageDigestPolicy: Required\n", "[]\n", "{}\n"};
 	char a[DIGEST_HEX_SIZE], b[DIGEST_HEX_SIZE];
 
 	(void)state;

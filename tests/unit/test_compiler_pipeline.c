@@ -13,6 +13,12 @@ struct bad {
 		  "}}\n"
 #define ARGS(args, given) SPEC(", args: {" args "}") "  arguments: {" given "}\n"
 #define PAIR(rest) SPEC_HEAD "steps:\n" STEP_LOAD STEP_TAKE rest
+#define SECRET_REF "{secretKeyRef: {name: s, key: k}}"
+#define SECRET(given) SPEC(", args: {token: {type: str}}") "  secretArguments: {" given "}\n"
+#define FROM(path)                                                                           \
+	SPEC_HEAD "steps:\n- name: a\n  component: {spec: {name: C, description: d, image: " \
+		  "'r/c:1', consumes: {text: {type: string}}}}\n  consumes: {text: {type: "  \
+		  "string}}\n  fromManifest: " path "\n"
 #define POD(spec) ONE("  podTemplate: {spec: {" spec "}}\n")
 
 static const struct bad bad[] = {
@@ -46,24 +52,117 @@ static const struct bad bad[] = {
 	/* not in this release */
 	{"spec.concurrencyPolicy", "NotYetSupported", TOP("concurrencyPolicy: Replace\n")},
 	{"spec.deletionPolicy", "NotYetSupported", TOP("deletionPolicy: Orphan\n")},
-	{"spec.imageDigestPolicy", "NotYetSupported", TOP("imageDigestPolicy: Required\n")},
 	{"spec.backendRef", "NotYetSupported", TOP("backendRef: {name: x}\n")},
-	{"spec.parameters", "NotYetSupported", TOP("parameters: [{name: a, type: int}]\n")},
 	{"spec.triggers.schedule", "NotYetSupported", TOP("triggers: {schedule: {cron: x}}\n")},
 	{"spec.native", "NotYetSupported", SPEC_HEAD "native: {format: Compose}\n"},
-	{"spec.steps[0].component.catalog", "NotYetSupported",
-		SPEC_HEAD "steps: [{name: a, component: {catalog: {name: x, version: '1'}}}]\n"},
-	{"spec.steps[0].component.python", "NotYetSupported",
-		SPEC_HEAD "steps: [{name: a, component: {python: {image: x}}}]\n"},
-	{"spec.steps[0].secretArguments", "NotYetSupported",
-		ONE("  secretArguments: {a: {secretKeyRef: {name: x, key: y}}}\n")},
-	{"spec.steps[0].fromManifest", "NotYetSupported", ONE("  fromManifest: s3://x/m.json\n")},
-	{"spec.steps[0].accelerator", "NotYetSupported", ONE("  accelerator: {type: x}\n")},
-	{"spec.steps[0].instanceType", "UnsupportedSetting", ONE("  instanceType: ml.m5\n")},
-	{"spec.steps[2].from", "NotYetSupported",
-		SPEC_HEAD "steps:\n" STEP_LOAD STEP_TAKE "  from: [load]\n- name: j\n"
-			  "  component: {spec: {name: J, description: d, image: i, consumes: "
-			  "{additionalProperties: true}}}\n  from: [load, take]\n"},
+	/* settings of steps */
+	{"spec.parameters[0].type", "Required", TOP("parameters: [{name: a}]\n")},
+	{"spec.imageDigestPolicy", "InvalidValue", TOP("imageDigestPolicy: Always\n")},
+	{"spec.steps[0].component.catalog", "InvalidType",
+		SPEC_HEAD "steps: [{name: a, component: {catalog: x}}]\n"},
+	{"spec.steps[0].component.python", "InvalidType",
+		SPEC_HEAD "steps: [{name: a, component: {python: x}}]\n"},
+	{"spec.steps[0].accelerator", "InvalidType", ONE("  accelerator: GPU\n")},
+	{"spec.steps[0].accelerator.type", "Required", ONE("  accelerator: {count: 1}\n")},
+	{"spec.steps[0].accelerator.type", "InvalidValue", ONE("  accelerator: {type: gpu}\n")},
+	{"spec.steps[0].accelerator.type", "InvalidValue", ONE("  accelerator: {type: a b/c}\n")},
+	{"spec.steps[0].accelerator.type", "InvalidType", ONE("  accelerator: {type: 1}\n")},
+	{"spec.steps[0].accelerator.count", "InvalidValue",
+		ONE("  accelerator: {type: GPU, count: 0}\n")},
+	{"spec.steps[0].accelerator.count", "InvalidType",
+		ONE("  accelerator: {type: GPU, count: '1'}\n")},
+	{"spec.steps[0].accelerator.number", "UnknownField",
+		ONE("  accelerator: {type: GPU, number: 1}\n")},
+	{"spec.steps[0].accelerator", "Duplicate",
+		ONE("  accelerator: {type: GPU}\n  resources: {limits: {nvidia.com/gpu: 1}}\n")},
+	{"spec.steps[0].accelerator", "Duplicate",
+		ONE("  accelerator: {type: a.b/c}\n  resources: {requests: {a.b/c: 1}}\n")},
+	{"spec.steps[0].instanceType", "InvalidValue", ONE("  instanceType: ''\n")},
+	{"spec.steps[0].instanceType", "InvalidValue", ONE("  instanceType: 'a b'\n")},
+	{"spec.steps[0].instanceType", "InvalidType", ONE("  instanceType: 4\n")},
+	/* secret arguments */
+	{"spec.steps[0].secretArguments", "InvalidType", ONE("  secretArguments: []\n")},
+	{"spec.steps[0].secretArguments.x", "UnknownArgument", SECRET("x: " SECRET_REF)},
+	{"spec.steps[0].secretArguments.tokn", "UnknownArgument", SECRET("tokn: " SECRET_REF)},
+	{"spec.steps[0].secretArguments.token", "InvalidType", SECRET("token: geheim")},
+	{"spec.steps[0].secretArguments.token.secretKeyRef", "Required", SECRET("token: {}")},
+	{"spec.steps[0].secretArguments.token.secretKeyRef", "InvalidType",
+		SECRET("token: {secretKeyRef: x}")},
+	{"spec.steps[0].secretArguments.token.configMapKeyRef", "UnknownField",
+		SECRET("token: {configMapKeyRef: {name: x, key: k}}")},
+	{"spec.steps[0].secretArguments.token.secretKeyRef.key", "Required",
+		SECRET("token: {secretKeyRef: {name: x}}")},
+	{"spec.steps[0].secretArguments.token.secretKeyRef.optional", "UnknownField",
+		SECRET("token: {secretKeyRef: {name: x, key: k, optional: true}}")},
+	{"spec.steps[0].secretArguments.token.secretKeyRef.name", "InvalidName",
+		SECRET("token: {secretKeyRef: {name: A_b, key: k}}")},
+	{"spec.steps[0].secretArguments.token.secretKeyRef.key", "InvalidName",
+		SECRET("token: {secretKeyRef: {name: a, key: 'y z'}}")},
+	{"spec.steps[0].secretArguments.token.secretKeyRef.name", "ReferenceNotAllowed",
+		SECRET("token: {secretKeyRef: {name: $(run.name), key: k}}")},
+	{"spec.steps[0].secretArguments.token", "Duplicate",
+		SECRET("token: " SECRET_REF) "  arguments: {token: x}\n"},
+	{"spec.steps[0].arguments.token", "MissingArgument", SECRET("token: null")},
+	/* an existing dataset */
+	{"spec.steps[0].fromManifest", "InvalidType", FROM("5")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("''")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("data/manifest.json")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("s3://b/run/step/")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("s3://b/run/step")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("s3://manifest.json")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("s3://b/../manifest.json")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("s3://b//manifest.json")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("file:///b/manifest.json")},
+	{"spec.steps[0].fromManifest", "InvalidValue", FROM("\"s3://b/a\\tb/manifest.json\"")},
+	{"spec.steps[0].fromManifest", "UnknownReference", FROM("s3://b/$(run.date)/m.json")},
+	{"spec.steps[0].fromManifest", "UnknownReference", FROM("s3://b/$(parameters.x)/m.json")},
+	{"spec.steps[0].fromManifest", "ManifestNotMounted", FROM("/data/manifest.json")},
+	{"spec.steps[0].fromManifest", "ReadsNothing",
+		SPEC_HEAD "steps:\n" STEP_LOAD "  fromManifest: s3://b/manifest.json\n"},
+	{"spec.steps[1].fromManifest", "InvalidValue",
+		PAIR("  from: [load]\n  fromManifest: s3://b/manifest.json\n")},
+	/* references where nothing replaces them */
+	{"spec.datasetName", "ReferenceNotAllowed", TOP("datasetName: $(run.name)\n")},
+	{"spec.workingDirectory", "ReferenceNotAllowed",
+		"workingDirectory: s3://b/$(run.scheduledDate)\nsteps: []\n"},
+	{"spec.serviceAccountName", "ReferenceNotAllowed",
+		TOP("serviceAccountName: $(parameters.x)\n")},
+	{"spec.triggers.rerunToken", "ReferenceNotAllowed",
+		TOP("triggers: {rerunToken: $(run.name)}\n")},
+	{"spec.steps[0].name", "ReferenceNotAllowed",
+		SPEC_HEAD "steps:\n- name: $(parameters.x)\n" COMPONENT("")},
+	{"spec.steps[0].component.spec.image", "ReferenceNotAllowed",
+		SPEC_HEAD "steps: [{name: a, component: {spec: {name: C, description: d, image: "
+			  "'r/c:$(parameters.tag)'}}}]\n"},
+	{"spec.steps[0].component.spec.args.x.default", "ReferenceNotAllowed",
+		ARGS("x: {type: str, default: $(run.name)}", "")},
+	{"spec.steps[0].component.ref.name", "ReferenceNotAllowed",
+		SPEC_HEAD "steps: [{name: a, component: {ref: {name: $(parameters.x)}}}]\n"},
+	{"spec.steps[0].component.python.image", "ReferenceNotAllowed",
+		SPEC_HEAD "steps: [{name: a, component: {python: {image: $(parameters.x)}}}]\n"},
+	{"spec.steps[0].component.python.requirements[0]", "ReferenceNotAllowed",
+		SPEC_HEAD "steps: [{name: a, component: {python: {requirements: "
+			  "[$(parameters.x)]}}}]\n"},
+	{"spec.steps[0].timeout", "ReferenceNotAllowed", ONE("  timeout: $(parameters.x)\n")},
+	{"spec.steps[0].resources.limits.memory", "ReferenceNotAllowed",
+		ONE("  resources: {limits: {memory: $(parameters.x)}}\n")},
+	{"spec.steps[0].instanceType", "ReferenceNotAllowed",
+		ONE("  instanceType: $(parameters.x)\n")},
+	{"spec.steps[0].env[0].name", "ReferenceNotAllowed",
+		ONE("  env: [{name: $(run.name), value: x}]\n")},
+	{"spec.steps[0].env[0].valueFrom.secretKeyRef.key", "ReferenceNotAllowed",
+		ONE("  env: [{name: A, valueFrom: {secretKeyRef: {name: x, key: "
+		    "$(parameters.x)}}}]\n")},
+	{"spec.steps[0].podTemplate.spec.nodeName", "ReferenceNotAllowed",
+		POD("nodeName: $(parameters.x)")},
+	{"spec.steps[0].podTemplate.spec.containers[0].env[0].value", "ReferenceNotAllowed",
+		POD("containers: [{name: main, env: [{name: A, value: $(run.name)}]}]")},
+	{"spec.podTemplate.metadata.labels.a", "ReferenceNotAllowed",
+		TOP("podTemplate: {metadata: {labels: {a: $(run.name)}}}\n")},
+	{"spec.steps[0].arguments.x.$(run.name)", "ReferenceNotAllowed",
+		ARGS("x: {type: dict}", "x: {$(run.name): 1}")},
+	{"spec.steps[1].consumes.text.field", "ReferenceNotAllowed",
+		PAIR("  consumes: {text: {field: $(parameters.x)}}\n")},
 	/* the working directory */
 	{"spec.workingDirectory", "NoWorkingDirectory", "steps: []\n"},
 	{"spec.workingDirectory", "InvalidValue", "workingDirectory: data/x\n"},
@@ -139,10 +238,11 @@ static const struct bad bad[] = {
 	{"spec.steps[0].arguments.x", "InvalidArgument", ARGS("x: {type: str}", "x: 'None'")},
 	{"spec.steps[0].arguments.x", "InvalidArgument", ARGS("x: {type: str}", "x: '--'")},
 	{"spec.steps[0].arguments.c", "ReservedArgument", ARGS("c: {type: str}", "c: v")},
-	{"spec.steps[0].arguments.x", "NotYetSupported",
+	{"spec.steps[0].arguments.x", "UnknownReference",
 		ARGS("x: {type: str}", "x: 'a $(parameters.y)'")},
-	{"spec.steps[0].arguments.x.k[1]", "NotYetSupported",
-		ARGS("x: {type: dict}", "x: {k: [1, $(run.name)]}")},
+	{"spec.steps[0].arguments.x.k[1]", "UnknownReference",
+		ARGS("x: {type: dict}", "x: {k: [1, $(run.nam)]}")},
+	{"spec.steps[0].arguments.x", "InvalidArgument", ARGS("x: {type: int}", "x: $(run.name)")},
 	{"spec.steps[0].arguments.x", "UnknownReference", ARGS("x: {type: str}", "x: $(HOME)")},
 	/* the graph */
 	{"spec.steps[0].from", "NothingToRead", SPEC_HEAD "steps:\n" STEP_TAKE},
@@ -211,6 +311,11 @@ static const struct bad bad[] = {
 		POD("containers: [{name: main}, {name: b}]")},
 	{"spec.steps[0].podTemplate.spec.containers[0].image", "ReservedField",
 		POD("containers: [{name: main, image: x}]")},
+	{"spec.steps[0].podTemplate.spec.volumes[0].name", "ReservedName",
+		POD("volumes: [{name: fondant-spec, emptyDir: {}}]")},
+	{"spec.steps[0].podTemplate.spec.containers[0].volumeMounts[0].mountPath", "ReservedName",
+		POD("containers: [{name: main, volumeMounts: [{name: a, mountPath: "
+		    "/fondant/spec}]}]")},
 	{"spec.steps[0].podTemplate.spec.initContainers[0].restartPolicy", "SidecarsNotSupported",
 		POD("initContainers: [{name: a, restartPolicy: Always}]")},
 	{"spec.podTemplate.metadata.labels.fondant.ai/run", "ReservedField",
@@ -223,8 +328,10 @@ static const struct bad bad[] = {
 	{"spec.steps[0].env[1].name", "Duplicate",
 		ONE("  env: [{name: A, value: x}, {name: A, value: z}]\n")},
 	{"spec.steps[0].env[0].value", "InvalidType", ONE("  env: [{name: A, value: 1}]\n")},
-	{"spec.steps[0].env[0].value", "NotYetSupported",
-		ONE("  env: [{name: A, value: $(run.name)}]\n")},
+	{"spec.steps[0].env[0].value", "UnknownReference",
+		ONE("  env: [{name: A, value: $(HOME)}]\n")},
+	{"spec.steps[0].env[0].name", "ReservedField",
+		ONE("  env: [{name: FONDANT_SECRET_0, value: x}]\n")},
 	{"spec.steps[0].env[0].valueFrom", "InvalidValue",
 		ONE("  env: [{name: A, valueFrom: {}}]\n")},
 	{"spec.steps[0].env[0].valueFrom.secretKeyRef.key", "Required",
@@ -270,14 +377,14 @@ static void test_all_at_once(void **state)
 		"- name: last\n  component: {spec: {name: L, description: d, "
 		"image: i, consumes: {words: {type: string}}}}\n";
 	static const char want[] =
-		"spec.bogus: there is no such field\n"
+		"spec.bogus: there is no such field; remove it\n"
 		"spec.datasetName: must be letters, digits, _, . and -, beginning with a letter or "
 		"digit\n"
 		"spec.steps[0].arguments.more: the component has no such argument\n"
-		"spec.steps[0].arguments.rows: expected int, got the string \"x\"; remove the "
-		"quotes\n"
-		"spec.steps[1].consumes.text: step `take` reads field `txt` as `text`, but the "
-		"dataset of step `load` does not have it (it has: num, text); did you mean "
+		"spec.steps[0].arguments.rows: expected int, got the string \"x\"\n"
+		"spec.steps[1].consumes.text: step `take` reads field `txt` as `text` of type "
+		"string, but the dataset of step `load` does not have it (it has: num, text); did "
+		"you mean "
 		"`text`?\n"
 		"spec.steps[2].consumes.words: step `last` reads field `words` as `words` of type "
 		"string, but step `take` makes `words` of type int32\n"
@@ -377,6 +484,11 @@ static void test_features(void **state)
 		{BACKEND_LOCAL_PATHS, "spec.workingDirectory",
 			"workingDirectory: /d\nsteps:\n- name: a\n" COMPONENT("")},
 		{BACKEND_INSTANCE_TYPE, "spec.steps[0].instanceType", ONE("  instanceType: x\n")},
+		{BACKEND_ACCELERATOR, "spec.steps[0].accelerator",
+			ONE("  accelerator: {type: GPU}\n")},
+		{BACKEND_PYTHON, "spec.steps[0].component.python",
+			SPEC_HEAD "steps: [{name: a, component: {python: {image: i}}}]\n"},
+		{BACKEND_LOCAL_PATHS, "spec.steps[0].fromManifest", FROM("/d/manifest.json")},
 	};
 
 	(void)state;
@@ -396,6 +508,81 @@ static void test_features(void **state)
 		in.features = ~0U;
 		compile_pipeline(&in, &out);
 		assert_null(find_diag(&out.diags, rows[i].path, "UnsupportedSetting"));
+		compile_output_clear(&out);
+	}
+}
+
+/* What a backend could only pass as plain text has a reason of its own. */
+static void test_secret_arguments(void **state)
+{
+	auto_json *spec = yaml(SECRET("token: " SECRET_REF));
+	struct compile_input in = {.namespace_ = "data",
+		.pipeline = "p",
+		.spec = spec,
+		.backend = "plain",
+		.features = ~0U & ~(unsigned)BACKEND_SECRET_ARGUMENTS};
+	struct compile_output out;
+	char hash[DIGEST_HEX_SIZE];
+
+	(void)state;
+	assert_int_equal(compile_pipeline(&in, &out), 1);
+	assert_int_equal(out.diags.len, 1);
+	assert_non_null(find_diag(
+		&out.diags, "spec.steps[0].secretArguments", "UnsupportedSecretArgument"));
+	compile_output_clear(&out);
+	in.features = ~0U;
+	assert_int_equal(compile_pipeline(&in, &out), 0);
+	assert_non_null(strstr(out.text, "\"secretArguments\":{\"token\":{\"secretKeyRef\":{"
+					 "\"key\":\"k\",\"name\":\"s\"}}}"));
+	assert_non_null(strstr(out.text, "\"arguments\":{}"));
+	memcpy(hash, out.hash, sizeof(hash));
+	compile_output_clear(&out);
+	/* Empty ones ask nothing of a backend, and are not there. */
+	json_object_set_new(json_array_get(json_object_get(spec, "steps"), 0), "secretArguments",
+		json_object());
+	in.features = ~0U & ~(unsigned)BACKEND_SECRET_ARGUMENTS;
+	assert_int_equal(compile_pipeline(&in, &out), 1);
+	assert_non_null(find_diag(&out.diags, "spec.steps[0].arguments.token", "MissingArgument"));
+	compile_output_clear(&out);
+}
+
+/* What must pass: the kubelet's own references, prose, programs, literal text. */
+static void test_good(void **state)
+{
+	static const char *const good[] = {
+		POD("containers: [{name: main, env: [{name: A, value: x}, {name: B, value: "
+		    "'$(A)/$$(run.name)'}]}]"),
+		POD("initContainers: [{name: i, image: x, command: [sh, -c, 'echo $(run.sh) "
+		    "$(HOME)']}]"),
+		TOP("description: Reads $(parameters.x) on $(run.scheduledDate).\n"),
+		ARGS("x: {type: str, description: as $(run.name)}", "x: $$(run.name)"),
+		ARGS("x: {type: str}", "x: 'a $(run.scheduledTime)'"),
+		ARGS("x: {type: str, default: $$(run.name)}", ""),
+		ONE("  env: [{name: A, value: '$(run.name) $$(HOME)'}]\n"),
+		ONE("  env: [{name: A}]\n"),
+		ONE("  accelerator: {type: TPU, count: 8}\n  instanceType: ml.p3.2xlarge\n"),
+		ONE("  accelerator: {type: amd.com/gpu, count: null}\n"),
+		ONE("  accelerator: null\n  secretArguments: null\n  fromManifest: null\n"),
+		ONE("  secretArguments: {}\n"),
+		SECRET("token: " SECRET_REF),
+		SECRET("token: " SECRET_REF) "  arguments: {token: null}\n",
+		FROM("s3://b/run/step/manifest.json"),
+		FROM("abfs://c@account.example/x/m.json"),
+		FROM("s3://b/$(run.scheduledDate)/manifest.json"),
+		FROM("s3://b/$$(x)/manifest.json"),
+		FROM("/data/x/manifest.json\n  podTemplate: {spec: {volumes: [{name: d}], "
+		     "containers: [{name: main, volumeMounts: [{name: d, mountPath: /data, "
+		     "readOnly: true}]}]}}"),
+		"parameters: [{name: base, type: str}]\n" FROM("$(parameters.base)/manifest.json"),
+		"parameters: [{name: base, type: str, default: 's3://b'}]\n" FROM(
+			"$(parameters.base)/manifest.json"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(good); i++) {
+		struct compile_output out;
+
+		compile_ok(good[i], &out);
 		compile_output_clear(&out);
 	}
 }
@@ -490,6 +677,8 @@ int main(void)
 		cmocka_unit_test(test_component_refs),
 		cmocka_unit_test(test_names_of_the_object),
 		cmocka_unit_test(test_features),
+		cmocka_unit_test(test_secret_arguments),
+		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_argument_too_long),
 		cmocka_unit_test(test_hostile),

@@ -30,7 +30,7 @@ static json_t *golden_spec(void)
 static void test_golden(void **state)
 {
 	auto_json *spec = golden_spec();
-	auto_free char *text = NULL, *hash = NULL, *line = NULL;
+	auto_free char *text = NULL, *hash = NULL, *line = NULL, *key = NULL, *want_key = NULL;
 	struct frozen_spec *parsed = NULL;
 	struct compile_output out;
 	size_t len, hash_len;
@@ -55,6 +55,15 @@ static void test_golden(void **state)
 	assert_int_equal(frozen_spec_parse(text, len, &parsed, NULL), 0);
 	assert_int_equal(parsed->steps_len, 4);
 	assert_string_equal(parsed->working_directory, "/data/fondant");
+	assert_string_equal(frozen_spec_missing_parameter(parsed), "note");
+	assert_null(parsed->steps[3].cache_key);
+	frozen_spec_bind(parsed, "clean-text-1-abcdef", 1795392000);
+	/* As much part of the format as the text: a cache may hold what it names. */
+	key = xasprintf("%s\n", parsed->steps[3].cache_key);
+	if (getenv("UPDATE_GOLDEN"))
+		write_data("golden.key", key, strlen(key));
+	want_key = read_data("golden.key", &len);
+	assert_string_equal(key, want_key);
 	frozen_spec_free(parsed);
 	compile_output_clear(&out);
 }

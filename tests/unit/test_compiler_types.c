@@ -111,6 +111,147 @@ static void test_depth(void **state)
 	json_decref(type);
 }
 
+/* --- whatever the type --- */
+
+static unsigned next(unsigned *seed, unsigned below)
+{
+	unsigned mixed = *seed = *seed * 1664525 + 1013904223;
+
+	mixed = (mixed ^ mixed >> 16) * 0x45d9f3b;
+	return (mixed ^ mixed >> 16) % below;
+}
+
+/* A random type of the grammar, in one of the ways it can be written; the same seed gives the same
+ * type. With `other` its properties come in another order and names have their other spelling. */
+static json_t *random_type(unsigned *seed, int depth, bool other)
+{
+	static const char *const names[] = {"null", "bool", "int8", "int16", "int32", "int64",
+		"uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
+		"decimal128", "time32", "time64", "timestamp", "date32", "date64", "duration",
+		"binary", "large_binary", "large_utf8"};
+	unsigned kind = next(seed, depth ? 12 : 8), n;
+	json_t *type, *properties, *item;
+
+	if (kind < 6)
+		return json_pack("{s:s}", "type", names[next(seed, array_size(names))]);
+	if (kind == 6)
+		return json_pack("{s:s}", "type", other ? "utf8" : "string");
+	if (kind == 7)
+		return json_pack(
+			"{s:s, s:s}", "type", other ? "int64" : "string", "format", "date-time");
+	if (kind < 10)
+		return json_pack("{s:s, s:o}", "type", "array", "items",
+			random_type(seed, depth - 1, other));
+	n = next(seed, 4);
+	if (!n && other)
+		return json_pack("{s:s}", "type", "struct");
+	properties = json_object();
+	for (unsigned i = 0; i < n; i++) {
+		auto_free char *name = xasprintf("p%u", next(seed, 5));
+
+		json_object_set_new(properties, name, random_type(seed, depth - 1, other));
+	}
+	if (other) { /* the other way round */
+		type = json_object();
+		for (int i = 5; i-- > 0;) {
+			auto_free char *name = xasprintf("p%d", i);
+
+			item = json_object_get(properties, name);
+			if (item)
+				json_object_set(type, name, item);
+		}
+		json_decref(properties);
+		properties = type;
+	}
+	return json_pack("{s:s, s:o}", "type", "object", "properties", properties);
+}
+
+static void assert_type_is_sound(const json_t *type, const json_t *same)
+{
+	auto_json *normal = type_normalize(type), *again = type_normalize(normal);
+	auto_json *other = type_normalize(same);
+	auto_free char *a = type_describe(type), *b = type_describe(same);
+	auto_free char *c = type_describe(normal);
+	auto_diags diags = DIAG_LIST_INIT;
+
+	type_check(type, "t", &diags);
+	type_check(normal, "t", &diags);
+	assert_int_equal(diags.len, 0);
+	assert_true(json_equal(normal, again));
+	assert_true(json_equal(normal, other));
+	assert_true(type_equal(type, same));
+	assert_true(type_equal(type, normal));
+	assert_string_equal(a, b);
+	assert_string_equal(a, c);
+	assert_int_equal(type_is_declarable(type), type_is_declarable(normal));
+	if (type_is_normal(type))
+		assert_true(json_equal(type, normal));
+	if (type_is_declarable(normal)) {
+		type_check_declared(normal, "t", &diags);
+		assert_int_equal(diags.len, 0);
+	}
+}
+
+/* Normal forms, equality and descriptions say the same: equal types have one normal form and one
+ * description, others have not. */
+static void test_consistent(void **state)
+{
+	json_t *before = json_pack("{s:s}", "type", "null");
+	int equal = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		unsigned seed = i * 2654435761u, copy = seed;
+		auto_json *type = random_type(&seed, 4, false);
+		auto_json *same = random_type(&copy, 4, true);
+		auto_json *x = type_normalize(type), *y = type_normalize(before);
+
+		assert_type_is_sound(type, same);
+		assert_int_equal(type_equal(type, before), json_equal(x, y));
+		assert_int_equal(type_equal(before, type), json_equal(x, y));
+		equal += json_equal(x, y);
+		json_decref(before);
+		before = json_incref(type);
+	}
+	json_decref(before);
+	assert_in_range(equal, 100, 10000);
+}
+
+/* What a component declares comes out of the frozen spec as it went in, timestamps and nested types
+ * included, and the next step takes it. */
+static void test_round_trip(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < array_size(good); i++) {
+		auto_free char *text = xasprintf(SPEC_HEAD
+			"steps:\n"
+			"- name: load\n"
+			"  component: {spec: {name: L, description: d, image: 'r/l:1', produces: "
+			"{additionalProperties: true}}}\n"
+			"  produces: {f: %s}\n"
+			"- name: take\n"
+			"  component: {spec: {name: T, description: d, image: 'r/t:1', consumes: "
+			"{additionalProperties: true}, produces: {additionalProperties: true}}}\n"
+			"  consumes: {f: %s}\n"
+			"  produces: {g: {type: array, items: %s}}\n"
+			"- name: end\n"
+			"  component: {spec: {name: E, description: d, image: 'r/e:1', consumes: "
+			"{additionalProperties: true}}}\n",
+			good[i].type, good[i].type, good[i].type);
+		auto_free char *want_text = xasprintf(
+			"{f: %s, g: {type: array, items: %s}}", good[i].normal, good[i].normal);
+		auto_json *want = yaml(want_text);
+		struct compile_output out;
+
+		compile_ok(text, &out);
+		assert_true(json_equal(
+			json_object_get(
+				json_array_get(json_object_get(out.frozen, "steps"), 2), "schema"),
+			want));
+		compile_output_clear(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +259,8 @@ int main(void)
 		cmocka_unit_test(test_different),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_consistent),
+		cmocka_unit_test(test_round_trip),
 	};
 
 	return cmocka_run_group_tests_name("compiler/types", tests, NULL, NULL);

@@ -76,29 +76,40 @@ static void a_hit_needs_key_inputs_and_age(void **state)
 		const char *const *inputs;
 		int len;
 		int64_t age_s, max_age_s;
-		bool hit;
+		bool hit, scheduled;
 	} cases[] = {
-		{"step-0", two, 2, 10, 0, true},
-		{"step-1", two, 2, 10, 0, false},
-		{"step-0", other, 2, 10, 0, false},
-		{"step-0", swapped, 2, 10, 0, false},
-		{"step-0", two, 1, 10, 0, false},
-		{"step-0", NULL, 0, 10, 0, false},
-		{"step-0", two, 2, 60, 60, true},
-		{"step-0", two, 2, 61, 60, false},
-		{"step-0", two, 2, 100000000, 0, true},
+		{"step-0", two, 2, 10, 0, true, false},
+		{"step-1", two, 2, 10, 0, false, false},
+		{"step-0", other, 2, 10, 0, false, false},
+		{"step-0", swapped, 2, 10, 0, false, false},
+		{"step-0", two, 1, 10, 0, false, false},
+		{"step-0", NULL, 0, 10, 0, false, false},
+		{"step-0", two, 2, 60, 60, true, false},
+		{"step-0", two, 2, 61, 60, false, false},
+		{"step-0", two, 2, 100000000, 0, true, false},
+		/* a schedule matters only to what has no inputs */
+		{"step-0", two, 2, 10, 0, true, true},
+		{"step-0", two, 2, 61, 60, false, true},
+		{"bare", NULL, 0, 10, 0, true, false},
+		{"bare", NULL, 0, 10, 0, false, true},
+		{"bare", NULL, 0, 60, 60, true, true},
+		{"bare", NULL, 0, 61, 60, false, true},
+		{"bare", NULL, 0, 61, 60, false, false},
+		{NULL, NULL, 0, 10, 0, false, false},
 	};
 	auto_json *index = index_with(
 		"{\"at\": \"r1/x\", \"inputs\": [\"r1/load\", \"r1/b\"], \"time\": 1800000000}");
 	struct step_cache_view view;
 
 	(void)state;
+	json_object_set_new(json_object_get(index, "data"), "bare",
+		json_string("{\"at\": \"r1/x\", \"inputs\": [], \"time\": 1800000000}"));
 	for (size_t i = 0; i < array_size(cases); i++) {
 		struct spec_step step = {
 			.cache_key = cases[i].key, .cache_max_age_s = cases[i].max_age_s};
 		const char *ref;
 
-		step_cache_view_init(&view, index, NOW + cases[i].age_s);
+		step_cache_view_init(&view, index, NOW + cases[i].age_s, cases[i].scheduled);
 		ref = view.cache.lookup(view.cache.arg, &step, cases[i].inputs, cases[i].len);
 		if ((ref != NULL) != cases[i].hit || (ref && !str_eq(ref, "r1/x")))
 			fail_msg("case %zu: %s", i, ref ? ref : "no hit");
@@ -118,7 +129,7 @@ static void odd_entries_are_no_hits(void **state)
 		auto_json *index = index_with(odd[i]);
 		struct step_cache_view view;
 
-		step_cache_view_init(&view, index, NOW);
+		step_cache_view_init(&view, index, NOW, false);
 		assert_null(view.cache.lookup(view.cache.arg, &step, NULL, i < 7 ? 0 : 1));
 		step_cache_view_clear(&view);
 	}

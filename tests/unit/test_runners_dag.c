@@ -247,6 +247,18 @@ static char *summary(const struct world *w)
 		assert_string_equal(expect_got, text); \
 	} while (0)
 
+/* The refs of what a step reads, by commas; they must be known. */
+static void expect_inputs(const struct world *w, int step, const char *want)
+{
+	const char *refs[8] = {NULL};
+	auto_buf got = BUF_INIT;
+
+	assert_true(dag_input_refs(&w->spec, &w->state, step, refs));
+	for (int i = 0; i < w->spec.steps[step].from_len; i++)
+		buf_addf(&got, "%s%s", i ? "," : "", refs[i]);
+	assert_string_equal(buf_str(&got), want);
+}
+
 #define step_of(w, name) (&(w)->state.steps[index_of(w, name)])
 
 /* --- progress --- */
@@ -272,8 +284,8 @@ static void linear_runs_one_after_the_other(void **unused)
 	put(w, "load", 1, ATTEMPT_SUCCEEDED);
 	expect(w, "Running load=Succeeded1 keep=Pending1 out=Waiting; start keep1");
 	assert_string_equal(step_of(w, "load")->ref, "r-1/load");
-	assert_string_equal(dag_input_ref(&w->spec, &w->state, 1), "r-1/load");
-	assert_null(dag_input_ref(&w->spec, &w->state, 0));
+	expect_inputs(w, 1, "r-1/load");
+	expect_inputs(w, 0, "");
 	put(w, "keep", 1, ATTEMPT_SUCCEEDED);
 	put(w, "out", 1, ATTEMPT_SUCCEEDED);
 	expect(w, "Succeeded load=Succeeded1 keep=Succeeded1 out=Succeeded1");
@@ -319,7 +331,28 @@ static void depends_on_orders_without_data(void **unused)
 	w->steps[1].from_len = 0;
 	put(w, "a", 1, ATTEMPT_SUCCEEDED);
 	expect(w, "Running a=Succeeded1 b=Pending1; start b1");
-	assert_null(dag_input_ref(&w->spec, &w->state, 1));
+	expect_inputs(w, 1, "");
+	world_free(w);
+}
+
+/* A join waits for all, reads them in its order, and hits only on exactly these. */
+static void join_reads_all(void **unused)
+{
+	struct world *w = world_new("load; a<load; b<load; j<b,a");
+	const char *refs[2];
+
+	(void)unused;
+	put(w, "load", 1, ATTEMPT_SUCCEEDED);
+	put(w, "a", 1, ATTEMPT_SUCCEEDED);
+	put(w, "b", 1, ATTEMPT_RUNNING);
+	map_set(&w->hits, "j(r-1/a,r-1/b)", (void *)"old/j");
+	expect(w, "Running load=Succeeded1 a=Succeeded1 b=Running1 j=Waiting");
+	assert_false(dag_input_refs(&w->spec, &w->state, 3, refs));
+	w->attempts.items[2].phase = ATTEMPT_SUCCEEDED;
+	expect(w, "Running load=Succeeded1 a=Succeeded1 b=Succeeded1 j=Pending1; start j1");
+	expect_inputs(w, 3, "r-1/b,r-1/a");
+	map_set(&w->hits, "j(r-1/b,r-1/a)", (void *)"old/j");
+	expect(w, "Succeeded load=Succeeded1 a=Succeeded1 b=Succeeded1 j=Cached");
 	world_free(w);
 }
 
@@ -345,7 +378,7 @@ static void hits_chain_in_one_call(void **unused)
 	assert_string_equal(step_of(w, "keep")->ref, "old-2/keep");
 	assert_int_equal(step_of(w, "keep")->start_s, NOW);
 	assert_int_equal(step_of(w, "keep")->end_s, NOW);
-	assert_string_equal(dag_input_ref(&w->spec, &w->state, 2), "old-2/keep");
+	expect_inputs(w, 2, "old-2/keep");
 	map_set(&w->hits, "out(old-2/keep)", (void *)"old-3/out");
 	expect(w, "Succeeded load=Cached keep=Cached out=Cached");
 	world_free(w);
@@ -1061,6 +1094,7 @@ int main(void)
 		cmocka_unit_test(linear_runs_one_after_the_other),
 		cmocka_unit_test(branches_run_side_by_side),
 		cmocka_unit_test(no_more_than_max_parallel),
+		cmocka_unit_test(join_reads_all),
 		cmocka_unit_test(depends_on_orders_without_data),
 		cmocka_unit_test(empty_spec_succeeds),
 		cmocka_unit_test(hits_chain_in_one_call),

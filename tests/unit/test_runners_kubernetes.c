@@ -489,6 +489,30 @@ static void nothing_is_said_before_the_caches_are_filled(void **unused)
 	assert_int_equal(sent_len, 0);
 }
 
+/* Nothing could join them; the run says so instead of waiting. */
+static void a_join_needs_the_operators_image(void **unused)
+{
+	static int from_both[] = {0, 2};
+
+	(void)unused;
+	steps[1].from = from_both;
+	steps[1].needs = from_both;
+	steps[1].from_len = 2;
+	steps[1].needs_len = 2;
+	for (int i = 0; i < 3; i += 2) {
+		known[i].phase = STEP_CACHED;
+		known[i].ref = xstrdup("old/x");
+	}
+	submit();
+	turn();
+	assert_int_equal(done_calls, 1);
+	assert_int_equal(sent_len, 0);
+	assert_int_equal(op.step, 1);
+	assert_int_equal(op.err.class, ERR_USER);
+	assert_string_equal(op.err.reason, "UnsupportedJoin");
+	assert_non_null(strstr(err_message(&op.err), "--operator-image"));
+}
+
 static void a_lost_input_is_an_error(void **unused)
 {
 	(void)unused;
@@ -525,6 +549,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_cancelled_op_is_never_done, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			nothing_is_said_before_the_caches_are_filled, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_join_needs_the_operators_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lost_input_is_an_error, setup, teardown),
 		cmocka_unit_test(found_by_name),
 	};

@@ -12,6 +12,7 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "runners/kubernetes_job.h"
+#include "runners/kubernetes_join.h"
 #include "runners/kubernetes_template.h"
 
 #define DATA "tests/data/runners/jobs.json"
@@ -81,7 +82,8 @@ static json_t *build(int step, int attempt, const char *input_ref, bool non_root
 		.run = &run,
 		.step = step,
 		.attempt = attempt,
-		.input_ref = input_ref,
+		.input_refs = &input_ref,
+		.inputs_len = input_ref != NULL,
 		.run_as_non_root = non_root,
 	};
 
@@ -237,6 +239,125 @@ static void templates_merge(void **state)
 	assert_true(i > 5);
 }
 
+/* --- joins --- */
+
+static const char *const two[] = {"r-1/load", "r-1$/left"};
+
+/* keep-long as a join of two, with this podTemplate of the step (NULL: none). */
+static json_t *build_join(const char *pod_template)
+{
+	auto_json *step = json_deep_copy(steps[1].json);
+	json_t *kept = steps[1].json, *job;
+	struct kubernetes_job what = {
+		.run = &run,
+		.step = 1,
+		.attempt = 2,
+		.input_refs = two,
+		.inputs_len = 2,
+		.operator_image = "registry.example/fondant:1",
+	};
+
+	if (pod_template)
+		json_object_set_new(step, "podTemplate", json_loads(pod_template, 0, NULL));
+	steps[1].json = step;
+	job = kubernetes_job_build(&what);
+	steps[1].json = kept;
+	return job;
+}
+
+static void join_has_an_init_container(void **state)
+{
+	static const char pod[] =
+		"{\"spec\": {\"volumes\": [{\"name\": \"v\", \"emptyDir\": {}}], "
+		"\"containers\": [{\"name\": \"main\", \"volumeMounts\": [{\"name\": \"v\", "
+		"\"mountPath\": \"/v\"}], \"env\": [{\"name\": \"AWS_REGION\", \"value\": \"x\"}, "
+		"{\"name\": \"FONDANT_SECRET_0\", \"value\": \"s\"}], \"envFrom\": "
+		"[{\"secretRef\": "
+		"{\"name\": \"aws\"}}]}], \"initContainers\": [{\"name\": \"mine\", \"image\": "
+		"\"x\"}]}}";
+	static const char args[] =
+		"[\"--output\", \"s3://lake/fondant/clean-text/clean-text-3-91c0de-2f6c0b8a-a2/"
+		"keep-long.inputs/manifest.json\", \"s3://lake/fondant/clean-text/r-1/load/"
+		"manifest.json\", \"s3://lake/fondant/clean-text/r-1$$/left/manifest.json\"]";
+	auto_json *job = build_join(pod), *want_args = json_loads(args, 0, NULL);
+	const json_t *init = doc_get(job, "spec.template.spec.initContainers.1");
+	const json_t *main = main_of(job), *list = json_object_get(main, "args"), *item;
+	const char *input = NULL;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(json_array_size(doc_get(job, "spec.template.spec.initContainers")), 2);
+	assert_string_equal(doc_str(init, "name"), "fondant-merge");
+	assert_string_equal(doc_str(init, "image"), "registry.example/fondant:1");
+	assert_string_equal(doc_str(init, "command.0"), "/fondant-merge");
+	assert_true(json_equal(json_object_get(init, "args"), want_args));
+	assert_true(json_equal(
+		json_object_get(init, "volumeMounts"), json_object_get(main, "volumeMounts")));
+	assert_true(json_equal(json_object_get(init, "envFrom"), json_object_get(main, "envFrom")));
+	json_array_foreach (json_object_get(init, "env"), i, item)
+		assert_string_not_equal(doc_str(item, "name"), "FONDANT_SECRET_0");
+	assert_int_equal(json_array_size(json_object_get(init, "env")) + 1,
+		json_array_size(json_object_get(main, "env")));
+	assert_string_equal(doc_str(init, "securityContext.capabilities.drop.0"), "ALL");
+	assert_false(doc_bool_or(init, "securityContext.allowPrivilegeEscalation", true));
+	assert_int_equal(doc_int_or(init, "securityContext.runAsUser", -1), 0);
+	assert_string_equal(doc_str(init, "terminationMessagePolicy"), "FallbackToLogsOnError");
+	assert_string_equal(json_string_value(json_object_get(doc_get(job, "metadata.annotations"),
+				    KUBERNETES_ANNOTATION_INPUT)),
+		"r-1/load,r-1$/left");
+	json_array_foreach (list, i, item) {
+		if (strcmp(json_string_value(item), "--input_manifest_path") == 0)
+			input = json_string_value(json_array_get(list, i + 1));
+	}
+	assert_non_null(input);
+	assert_string_equal(input, doc_str(init, "args.1"));
+}
+
+static void join_runs_as_the_step_does(void **state)
+{
+	static const struct {
+		const char *pod;
+		int user, group;
+		bool non_root;
+	} rows[] = {
+		{NULL, 0, -1, false},
+		{"{\"spec\": {\"securityContext\": {\"runAsUser\": 7, \"runAsGroup\": 8}}}", 7, 8,
+			false},
+		{"{\"spec\": {\"securityContext\": {\"runAsUser\": 7}, \"containers\": [{\"name\": "
+		 "\"main\", \"securityContext\": {\"runAsUser\": 9}}]}}",
+			9, -1, false},
+		{"{\"spec\": {\"securityContext\": {\"runAsNonRoot\": true}}}", -1, -1, true},
+		{"{\"spec\": {\"containers\": [{\"name\": \"main\", \"securityContext\": "
+		 "{\"runAsNonRoot\": true, \"runAsUser\": 5}}]}}",
+			5, -1, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		auto_json *job = build_join(rows[i].pod);
+		const json_t *security =
+			doc_get(job, "spec.template.spec.initContainers.0.securityContext");
+
+		assert_int_equal(doc_int_or(security, "runAsUser", -1), rows[i].user);
+		assert_int_equal(doc_int_or(security, "runAsGroup", -1), rows[i].group);
+		assert_int_equal(doc_bool_or(security, "runAsNonRoot", false), rows[i].non_root);
+	}
+}
+
+/* A step that starts from a manifest reads that one; nothing is merged. */
+static void manifest_is_read_as_given(void **state)
+{
+	struct kubernetes_job what = {.run = &run, .step = 1, .attempt = 1};
+	auto_free char *path = NULL;
+
+	(void)state;
+	steps[1].from_manifest = "s3://old/run/manifest.json";
+	path = kubernetes_input_manifest(&what);
+	steps[1].from_manifest = NULL;
+	assert_string_equal(path, "s3://old/run/manifest.json");
+	assert_null(kubernetes_input_manifest(&what));
+}
+
 static void compile_lists_first_attempts(void **state)
 {
 	auto_json *list = NULL;
@@ -263,6 +384,9 @@ int main(void)
 		cmocka_unit_test(names_are_labels_and_unique),
 		cmocka_unit_test(run_labels_fit),
 		cmocka_unit_test(templates_merge),
+		cmocka_unit_test(join_has_an_init_container),
+		cmocka_unit_test(join_runs_as_the_step_does),
+		cmocka_unit_test(manifest_is_read_as_given),
 		cmocka_unit_test(compile_lists_first_attempts),
 	};
 

@@ -62,6 +62,11 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* Name of the ConfigMap with registries.caBundle. */}}
+{{- define "fondant-operator.registryCA" -}}
+{{- printf "%s-registry-ca" (include "fondant-operator.fullname" . | trunc 51 | trimSuffix "-") }}
+{{- end }}
+
 {{/* What the controller may do, and nothing else; the same as manifests/rbac/role.yaml. */}}
 {{- define "fondant-operator.rules" -}}
 # Specs belong to the users: they are read, never written.
@@ -84,6 +89,13 @@ annotations:
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
+{{- if .Values.images.resolve }}
+# Pull secrets, by name, when a registry does not tell an image's digest without. Left out with
+# images.resolve=false.
+- apiGroups: [""]
+  resources: [secrets, serviceaccounts]
+  verbs: [get]
+{{- end }}
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]

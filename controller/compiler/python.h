@@ -1,0 +1,35 @@
+/*
+ * component.python: the framework's lightweight component. From it a component is synthesised as
+ * the framework does it (dataset/lightweight_component.py), but with the step's name; its source is
+ * delivered byte for byte as main.py, of which `fondant execute main` takes the component class.
+ */
+#ifndef COMPILER_PYTHON_H
+#define COMPILER_PYTHON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include "compiler/model.h"
+
+#define PYTHON_MAX_SOURCE ((size_t)512 << 10) /* bytes */
+#define PYTHON_MAX_REQUIREMENTS 128
+#define PYTHON_MAX_REQUIREMENT 512 /* bytes of one */
+
+/*
+ * Checks `python`, which the current place of m->c is at, and adds all findings. Returns the
+ * component (a component file's shape, still to be checked as such); new reference, NULL when there
+ * is nothing to go on with: errors, or a source that does not exist yet (SourceNotFound, waits).
+ * Fills s->python. pinned: the step's `python` in a frozen spec, whose source stands for that of
+ * sourceFrom; NULL: none.
+ */
+json_t *python_component(
+	struct compiler *m, struct step_model *s, const json_t *python, const json_t *pinned);
+
+/* It reads no dataset: by the base class that the source names, and where that leaves it open
+ * because the step says nothing that it could read. For a step without `consumes`; one that has it
+ * (`{}`: nothing) says so itself. */
+bool python_is_loader(const json_t *source, bool reads_nothing);
+
+/* "<ConfigMap>/<key>" of sourceFrom, NULL when there is none or it is not whole. Owned. */
+char *python_source_ref(const json_t *python);
+
+#endif
