@@ -83,7 +83,7 @@ PROGRAMS := $(B)/fondant-controller $(if $(wildcard controller/cli/main.c),$(B)/
 .PHONY: all programs help deps check test lint fmt asan unit-asan demo demo-down bench clean install fuzz unit unit-programs
 .DEFAULT_GOAL := all
 
-all: programs ## build the programs and their man pages
+all: programs man ## build the programs and their man pages
 programs: $(PROGRAMS)
 
 help: ## this list
@@ -166,7 +166,7 @@ build/fuzz/%: tests/fuzz/%.c
 	$(SAY) LD $@
 	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
 		-Wl,--start-group build/fuzzobj/lib/*.a -Wl,--end-group $(LDLIBS)
-build/fuzzobj/libs: $(call lib,$(LIBS_kube) compiler)
+build/fuzzobj/libs: $(call lib,$(LIBS_kube) compiler cli)
 fuzz: ## run each fuzz target for FUZZ_SECONDS (20)
 	@tests/run fuzz
 

@@ -1,0 +1,253 @@
+#include "cli/frozen.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/report.h"
+#include "compiler/spec.h"
+#include "doc/json.h"
+#include "doc/path.h"
+
+/* "name=value" -> name, owned, and value, borrowed; NULL when there is no `=`. */
+static char *split(const char *pair, const char **ret_value)
+{
+	const char *equals = strchr(pair, '=');
+
+	if (!equals || equals == pair)
+		return NULL;
+	*ret_value = equals + 1;
+	return xstrndup(pair, (size_t)(equals - pair));
+}
+
+/* --- parameters and digests ------------------------------------------------------------------ */
+
+static const char *parameter_type(const json_t *spec, const char *name)
+{
+	const json_t *parameter;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "parameters"), i, parameter) {
+		if (str_eq(doc_str(parameter, "name"), name))
+			return doc_str(parameter, "type");
+	}
+	return NULL;
+}
+
+/* A text for a str, else JSON; what is no JSON stays a text, which the compiler then refuses. */
+static json_t *parameter_value(const char *type, const char *value)
+{
+	json_t *json = NULL;
+
+	if (!str_eq(type, "str") && doc_json_parse(value, strlen(value), &json, NULL) == 0)
+		return json;
+	return str_is_utf8(value, strlen(value)) ? json_string(value) : NULL;
+}
+
+/* New reference; NULL when one is wrong, which is said. */
+static json_t *read_parameters(struct cli *cli, const struct cli_args *args, const json_t *spec)
+{
+	const struct strvec *given = cli_list(args, "parameter");
+	json_t *list = json_array();
+
+	strvec_for_each (given, i) {
+		const char *text = NULL;
+		auto_free char *name = split(given->items[i], &text);
+		json_t *value = name ? parameter_value(parameter_type(spec, name), text) : NULL;
+
+		if (!value || !str_is_utf8(name, strlen(name))) {
+			json_decref(value);
+			json_decref(list);
+			cli_usage(cli, args, "--parameter: \"%.100s\" is not NAME=VALUE",
+				given->items[i]);
+			return NULL;
+		}
+		json_array_append_new(list, json_pack("{s:s, s:o}", "name", name, "value", value));
+	}
+	return list;
+}
+
+static bool is_digest(const char *s)
+{
+	return str_starts_with(s, "sha256:") && strlen(s) == 71 &&
+	       strspn(s + 7, "0123456789abcdef") == 64;
+}
+
+/* The image without its tag. */
+static char *repository_of(const char *image)
+{
+	const char *slash = strrchr(image, '/');
+	const char *colon = strchr(slash ? slash : image, ':');
+
+	return colon ? xstrndup(image, (size_t)(colon - image)) : xstrdup(image);
+}
+
+static json_t *read_digests(struct cli *cli, const struct cli_args *args)
+{
+	const struct strvec *given = cli_list(args, "digest");
+	json_t *digests = json_object();
+
+	strvec_for_each (given, i) {
+		const char *text = NULL, *at;
+		auto_free char *image = split(given->items[i], &text);
+		auto_free char *reference = NULL;
+
+		if (image && is_digest(text)) {
+			auto_free char *repository = repository_of(image);
+
+			reference = xasprintf("%s@%s", repository, text);
+		} else if (image && (at = strchr(text, '@')) && is_digest(at + 1)) {
+			reference = xstrdup(text);
+		}
+		if (!reference || !str_is_utf8(reference, strlen(reference)) ||
+			!str_is_utf8(image, strlen(image))) {
+			json_decref(digests);
+			cli_usage(cli, args,
+				"--digest: \"%.200s\" is not IMAGE=repository@sha256:<64 hex>",
+				given->items[i]);
+			return NULL;
+		}
+		json_object_set_new(digests, image, json_string(reference));
+	}
+	return digests;
+}
+
+/* --- the list ----------------------------------------------------------------------------- */
+
+static struct frozen_text *append(struct frozen_list *list)
+{
+	list->items = xreallocarray(list->items, list->len + 1, sizeof(*list->items));
+	list->items[list->len] = (struct frozen_text){.text = NULL};
+	return &list->items[list->len++];
+}
+
+static int compile_one(struct cli *cli, const struct cli_args *args, struct workspace *ws,
+	const struct object *object, const json_t *digests, struct frozen_list *list)
+{
+	auto_json *parameters = read_parameters(cli, args, json_object_get(object->json, "spec"));
+	struct compile_settings settings = {.backend = cli_value(args, "backend"),
+		.working_directory = cli_value(args, "working-directory"),
+		.namespace_ = cli_value(args, "namespace"),
+		.digests = digests,
+		.parameters = parameters};
+	struct compile_output output;
+	struct report report = {.items = NULL};
+	struct frozen_text *frozen;
+	int code = CLI_FINDINGS;
+
+	if (!parameters)
+		return CLI_USAGE;
+	if (!json_array_size(parameters))
+		settings.parameters = NULL;
+	workspace_compile(ws, object, &settings, &output);
+	report_diags(&report, ws, object, &output.diags);
+	report_sort(&report);
+	report_text(&report, cli->err, cli->color_err);
+	report_clear(&report);
+	if (output.text) {
+		frozen = append(list);
+		frozen->text = take_ptr(output.text);
+		frozen->len = output.text_len;
+		frozen->name = object->name;
+		memcpy(frozen->hash, output.hash, sizeof(frozen->hash));
+		code = doc_json_parse(frozen->text, frozen->len, &frozen->json, NULL) == 0
+			       ? CLI_OK
+			       : CLI_FINDINGS;
+	}
+	compile_output_clear(&output);
+	return code;
+}
+
+/* As it is: a file of its canonical text, or the ConfigMap of a cluster. */
+static int take_one(struct cli *cli, const struct object *object, struct frozen_list *list)
+{
+	const char *stored = json_string_value(
+		json_object_get(json_object_get(object->json, "data"), "spec.json"));
+	auto_free char *own = stored ? xstrdup(stored) : doc_json_dump(object->json);
+	struct frozen_spec *spec = NULL;
+	auto_err err = ERR_INIT;
+	auto_json *json = NULL;
+	struct frozen_text *frozen;
+
+	if (frozen_spec_parse(own, strlen(own), &spec, &err) < 0)
+		return cli_fail(
+			cli, CLI_FINDINGS, "%s: %s", object->source->name, err_message(&err));
+	json = json_incref(spec->json);
+	frozen_spec_free(spec);
+	frozen = append(list);
+	frozen->name = doc_str_or(json, "pipeline", "");
+	frozen->text = take_ptr(own);
+	frozen->len = strlen(frozen->text);
+	digest_sha256_hex(frozen->text, frozen->len, frozen->hash);
+	frozen->json = take_ptr(json);
+	return CLI_OK;
+}
+
+static bool is_wanted(const struct object *object, const char *only)
+{
+	const char *name = object->name;
+
+	if (object->kind == OBJECT_FROZEN)
+		name = doc_str_or(object->json, "pipeline", NULL);
+	return !only || !name || str_eq(name, only);
+}
+
+static int none_found(struct cli *cli, const char *only)
+{
+	if (only)
+		return cli_fail(cli, CLI_FINDINGS,
+			"there is no FondantPipeline `%.63s` in these files", only);
+	return cli_fail(cli, CLI_FINDINGS, "there is no FondantPipeline in these files");
+}
+
+static int say_bad_sources(struct cli *cli, const struct workspace *ws)
+{
+	struct report report = {.items = NULL};
+	int code;
+
+	for (size_t i = 0; i < ws->sources_len; i++) {
+		const struct source *source = &ws->sources[i];
+
+		if (source->error)
+			report_add(&report, source, NULL, source->error_pos, SEVERITY_ERROR, "",
+				"InvalidYAML", source->error);
+	}
+	report_text(&report, cli->err, cli->color_err);
+	code = report.len ? CLI_FINDINGS : CLI_OK;
+	report_clear(&report);
+	return code;
+}
+
+int frozen_load(struct cli *cli, const struct cli_args *args, struct workspace *ws,
+	const char *only, struct frozen_list *ret_list)
+{
+	auto_json *digests = read_digests(cli, args);
+	int worst = digests ? say_bad_sources(cli, ws) : CLI_USAGE;
+
+	*ret_list = (struct frozen_list){.items = NULL};
+	for (size_t i = 0; i < ws->objects_len && worst != CLI_USAGE; i++) {
+		const struct object *object = &ws->objects[i];
+		int code = CLI_OK;
+
+		if (object->kind == OBJECT_PIPELINE && is_wanted(object, only))
+			code = compile_one(cli, args, ws, object, digests, ret_list);
+		else if (object->kind == OBJECT_FROZEN && is_wanted(object, only))
+			code = take_one(cli, object, ret_list);
+		worst = code > worst ? code : worst;
+	}
+	if (worst == CLI_OK && !ret_list->len)
+		worst = none_found(cli, only);
+	if (worst != CLI_OK)
+		frozen_list_clear(ret_list);
+	return worst;
+}
+
+void frozen_list_clear(struct frozen_list *list)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		free(list->items[i].text);
+		json_decref(list->items[i].json);
+	}
+	free(list->items);
+	*list = (struct frozen_list){.items = NULL};
+}

@@ -1,0 +1,46 @@
+/*
+ * The frozen specs of one call: pipelines of the files, compiled here, and frozen specs among the
+ * files as they are. What is wrong is said on stderr.
+ */
+#ifndef CLI_FROZEN_H
+#define CLI_FROZEN_H
+
+#include "cli/workspace.h"
+
+struct frozen_text {
+	char *text; /* canonical JSON of the frozen spec; owned */
+	size_t len;
+	char hash[DIGEST_HEX_SIZE];
+	const char *name; /* of the pipeline; borrowed from json or the workspace */
+	json_t *json;     /* the same as a tree; owned */
+};
+
+struct frozen_list {
+	struct frozen_text *items;
+	size_t len;
+};
+
+/* --parameter name=value and --digest image=reference, besides WORKSPACE_ and COMPILE_OPTIONS. */
+#define FROZEN_OPTIONS                                                                           \
+	{.name = "parameter",                                                                    \
+		.letter = 'p',                                                                   \
+		.type = CLI_LIST,                                                                \
+		.argument = "NAME=VALUE",                                                        \
+		.help = "value of a parameter for this run, over its default; read by the type " \
+			"the pipeline gives it, JSON for lists and dicts"},                      \
+	{                                                                                        \
+		.name = "digest", .type = CLI_LIST, .argument = "IMAGE=REFERENCE",               \
+		.help = "what an image is by digest, repository@sha256:... or sha256:...; here " \
+			"no registry is asked"                                                   \
+	}
+
+/*
+ * Compiles the pipelines of the workspace (only those called `only` when it is not NULL) with the
+ * options of args. Returns CLI_OK with at least one, CLI_FINDINGS when one has errors or there is
+ * none, CLI_USAGE when an option's value is wrong.
+ */
+int frozen_load(struct cli *cli, const struct cli_args *args, struct workspace *ws,
+	const char *only, struct frozen_list *ret_list);
+void frozen_list_clear(struct frozen_list *list);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * YAML as the framework's compose file or KFP IR. Properties: it is refused with a reason, or gives
+ * the same pipeline twice, which reads back from its YAML as it is, and which compiles or is
+ * explained.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/import_pipeline.h"
+#include "compiler/compile.h"
+#include "doc/json.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_pipeline(const json_t *pipeline)
+{
+	struct compile_input in = {.namespace_ = "data",
+		.pipeline = json_string_value(
+			json_object_get(json_object_get(pipeline, "metadata"), "name")),
+		.spec = json_object_get(pipeline, "spec"),
+		.backend = "kubernetes",
+		.features = ~0U};
+	char *text = doc_yaml_dump(pipeline);
+	struct compile_output out;
+	json_t *back = NULL;
+
+	/* The reader for Kubernetes, as whoever applies it has. */
+	if (doc_yaml_parse_one(text, strlen(text), DOC_YAML_KUBERNETES, &back, NULL) == 0)
+		assert(json_equal(back, pipeline));
+	if (compile_pipeline(&in, &out) == 0)
+		assert(out.text && !diag_errors(&out.diags));
+	else
+		assert(diag_errors(&out.diags) + diag_waits(&out.diags) > 0);
+	compile_output_clear(&out);
+	json_decref(back);
+	free(text);
+}
+
+static void import_once(const struct doc_stream *stream, bool written, char **ret_text)
+{
+	struct import_options options = {.written_source = written};
+	struct diag_list diags = DIAG_LIST_INIT;
+	json_t *pipeline = NULL;
+
+	if (import_stream(stream, &options, &pipeline, &diags) == 0) {
+		assert(pipeline && !diag_errors(&diags));
+		*ret_text = doc_json_dump(pipeline);
+		check_pipeline(pipeline);
+	} else {
+		assert(!pipeline && diag_errors(&diags) > 0);
+		*ret_text = NULL;
+	}
+	json_decref(pipeline);
+	diag_list_clear(&diags);
+}
+
+/* The bytes as the script of a Python component. */
+static void fuzz_script(const uint8_t *data, size_t size)
+{
+	char *script = strndup((const char *)data, size);
+	char *source = NULL, *requirements = NULL, *why = NULL;
+	bool changed = false;
+
+	if (import_script(script, false, &source, &requirements, &changed, &why) == 0)
+		assert(source && !why);
+	else
+		assert(!source && why);
+	free(script);
+	free(source);
+	free(requirements);
+	free(why);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct doc_stream stream = {0};
+	char *a, *b;
+
+	fuzz_script(data, size);
+	if (doc_yaml_parse((const char *)data, size, DOC_YAML_PYYAML, &stream, NULL) != 0)
+		return 0;
+	import_once(&stream, size & 1, &a);
+	import_once(&stream, size & 1, &b);
+	assert(!a == !b && (!a || strcmp(a, b) == 0));
+	free(a);
+	free(b);
+	doc_stream_free(&stream);
+	return 0;
+}
