@@ -143,6 +143,23 @@ static bool run_is_there(const struct world *world, const char *uid)
 	return false;
 }
 
+/* Refs with commas between them: those of a join. */
+static bool inputs_there(const struct world *world, const char *refs)
+{
+	if (!refs || !*refs)
+		return false;
+	for (;;) {
+		size_t len = strcspn(refs, ",");
+		auto_free char *ref = xstrndup(refs, len);
+
+		if (!map_has(&world->data, ref))
+			return false;
+		if (!refs[len])
+			return true;
+		refs += len + 1;
+	}
+}
+
 static void job_made(struct world *world, const json_t *job)
 {
 	const char *step = label(job, LABEL_STEP);
@@ -158,7 +175,7 @@ static void job_made(struct world *world, const json_t *job)
 	if (map_has(&world->attempts, key) && run_is_there(world, uid))
 		breach(world, "a second Job for %s", key);
 	map_set(&world->attempts, key, world);
-	if (str_eq(step, "load") ? input != NULL : !input || !map_has(&world->data, input))
+	if (str_eq(step, "load") ? input != NULL : !inputs_there(world, input))
 		breach(world, "Job for %s reads %s, which is not there", key,
 			input ? input : "nothing");
 	if (str_eq(step, "c") && !left_data(world, "b"))
@@ -321,6 +338,7 @@ void world_open(struct world *world)
 	fake_node_observe(world->node, seen, world);
 	fake_api_set_judge(world->api, judge, world);
 	world->options.implicit_backend = true;
+	world->options.operator_image = "registry.example/fondant:1";
 	world->options.instance = "test";
 	world_start(world);
 }
@@ -413,7 +431,7 @@ void world_apply(struct world *world, const struct world_pipeline *p)
 		"\"1s\", "
 		"\"factor\": 1, \"max\": \"1s\"}}, ",
 		"\"consumes\": {\"load\": {\"type\": \"string\"}}, ", p->b);
-	auto_free char *c = step("c", "\"from\": [\"a\"], \"dependsOn\": [\"b\"], ",
+	auto_free char *c = step("c", "\"from\": [\"a\", \"b\"], \"dependsOn\": [\"load\"], ",
 		"\"consumes\": {\"a\": {\"type\": \"string\"}}, ", p->c);
 	auto_free char *spec = xasprintf(
 		"{\"workingDirectory\": \"s3://b/w\", \"triggers\": {\"rerunToken\": \"%s\"}, "
