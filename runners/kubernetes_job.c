@@ -281,6 +281,7 @@ json_t *kubernetes_job_build(const struct kubernetes_job *what)
 int kubernetes_compile(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
 	struct diag_list *diags)
 {
+	auto_free char *frozen = xasprintf("%s-%.12s", spec->pipeline, spec->hash);
 	struct runner_run run = {
 		.spec = spec,
 		.namespace_ = spec->namespace_,
@@ -288,7 +289,7 @@ int kubernetes_compile(const struct frozen_spec *spec, const char *run_id, json_
 		.name = run_id,
 		.uid = "",
 		.run_id = run_id,
-		.spec_name = run_id,
+		.spec_name = frozen,
 	};
 	json_t *items = json_array();
 

@@ -388,6 +388,7 @@ int frozen_spec_parse(const char *text, size_t len, struct frozen_spec **ret_spe
 	if (rc == 0)
 		rc = read_steps(&r);
 	map_clear(&r.by_name);
+	digest_sha256_hex(text, len, spec->hash);
 	if (rc < 0) {
 		frozen_spec_free(spec);
 		return -1;

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/digest.h"
 #include "base/err.h"
 
 enum cache_policy { CACHE_USE, CACHE_REFRESH, CACHE_NEVER };
@@ -43,7 +44,8 @@ struct spec_step {
 };
 
 struct frozen_spec {
-	json_t *json; /* owned */
+	json_t *json;               /* owned */
+	char hash[DIGEST_HEX_SIZE]; /* SHA-256 of the text it was read from */
 	const char *pipeline, *namespace_, *dataset_name, *working_directory, *backend, *compiler;
 	struct spec_step *steps; /* topological order */
 	int steps_len;

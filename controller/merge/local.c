@@ -19,8 +19,15 @@ static int read_failed(const char *path, struct err *err)
 
 static int write_failed(const char *path, const char *what, struct err *err)
 {
-	return err_set(
-		err, ERR_USER, "WriteFailed", "cannot %s %.300s: %s", what, path, strerror(errno));
+	int code = errno;
+
+	/* The folder may be that of a step whose image has a user of its own. */
+	return err_set(err, ERR_USER, "WriteFailed", "cannot %s %.300s: %s%s", what, path,
+		strerror(code),
+		code == EACCES || code == EPERM
+			? "; set securityContext.runAsUser in podTemplate.spec to the user of the "
+			  "steps' images"
+			: "");
 }
 
 static int read_all(int fd, const char *path, size_t max, struct buf *ret_text, struct err *err)

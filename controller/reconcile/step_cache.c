@@ -5,45 +5,84 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "doc/canon.h"
 #include "doc/json.h"
 #include "doc/path.h"
 #include "reconcile/names.h"
+#include "runners/kubernetes_template.h"
 
-/* The volume that an absolute working directory lies on, as text; "" for a URI. */
-static char *volume_identity(const struct frozen_spec *spec, const json_t *pod_spec)
+static bool lies_below(const char *path, const char *mount)
 {
-	const json_t *best = NULL;
-	const json_t *volume, *container, *mount;
+	size_t len = strlen(mount);
+
+	while (len > 0 && mount[len - 1] == '/')
+		len--;
+	return strncmp(path, mount, len) == 0 && (path[len] == '/' || !path[len]);
+}
+
+/* The mount that the directory lies on: the longest path above it. */
+static const json_t *mount_of(const json_t *pod_spec, const char *directory)
+{
+	const json_t *best = NULL, *container, *mount;
 	size_t best_len = 0, i, j;
 
-	if (spec->working_directory[0] != '/')
-		return xstrdup("");
 	json_array_foreach (json_object_get(pod_spec, "containers"), i, container) {
 		json_array_foreach (json_object_get(container, "volumeMounts"), j, mount) {
 			const char *path = doc_str_or(mount, "mountPath", "");
-			size_t len = strlen(path);
 
-			if (len >= best_len && str_starts_with(spec->working_directory, path)) {
-				best = mount;
-				best_len = len;
-			}
+			if (strlen(path) < best_len || !lies_below(directory, path))
+				continue;
+			best = mount;
+			best_len = strlen(path);
 		}
 	}
+	return best;
+}
+
+/* The volume behind the directory in such a pod, as text; "" when there is none. */
+static char *volume_in(const json_t *pod_spec, const char *directory)
+{
+	const json_t *mount = mount_of(pod_spec, directory), *volume;
+	size_t i;
+
 	json_array_foreach (json_object_get(pod_spec, "volumes"), i, volume) {
-		if (best && str_eq(doc_str(volume, "name"), doc_str_or(best, "name", ""))) {
+		if (mount && str_eq(doc_str(volume, "name"), doc_str_or(mount, "name", ""))) {
 			auto_json *both =
-				json_pack("[O, s]", volume, doc_str_or(best, "subPath", ""));
+				json_pack("[O, s]", volume, doc_str_or(mount, "subPath", ""));
 			return canon_str(both, CANON_COMPACT);
 		}
 	}
 	return xstrdup("");
 }
 
+/* The volume that an absolute working directory lies on in the pods of the steps, as text: one
+ * where all have the same, else one after the other; "" for a URI. */
+static char *volume_identity(const struct frozen_spec *spec)
+{
+	const json_t *pipeline = doc_get(spec->json, "podTemplate.spec");
+	auto_strvec volumes = STRVEC_INIT;
+
+	if (spec->working_directory[0] != '/')
+		return xstrdup("");
+	for (int i = 0; i < spec->steps_len; i++) {
+		auto_json *pod = pipeline ? json_deep_copy(pipeline) : json_object();
+		auto_free char *volume = NULL;
+
+		kubernetes_template_merge(pod, doc_get(spec->steps[i].json, "podTemplate.spec"));
+		volume = volume_in(pod, spec->working_directory);
+		strvec_add(&volumes, volume);
+	}
+	strvec_sort(&volumes);
+	if (volumes.len && str_eq(volumes.items[0], volumes.items[volumes.len - 1]))
+		return xstrdup(volumes.items[0]);
+	return strvec_join(&volumes, "\n");
+}
+
 char *step_cache_name(const struct frozen_spec *spec)
 {
 	char hex[DIGEST_HEX_SIZE];
-	auto_free char *volume = volume_identity(spec, doc_get(spec->json, "podTemplate.spec"));
+	auto_free char *volume = volume_identity(spec);
 
 	digest_sha256_parts(
 		hex, spec->dataset_name, spec->working_directory, volume, spec->backend, NULL);

@@ -154,11 +154,12 @@ def test_invalid_pipeline_stalls_with_every_error_and_creates_nothing(ns):
 
 
 def test_later_fields_are_refused_not_ignored(ns):
-    ns.apply(ns.linear("p", {}, parameters=[{"name": "x", "type": "int", "default": 1}]))
+    ns.apply(ns.linear("p", {}, concurrencyPolicy="Replace"))
     stalled = ns.wait("Stalled", lambda: {
         c["type"]: c for c in ns.get("fpl", "p").get("status", {}).get("conditions", [])
     }.get("Stalled"))
-    assert stalled["reason"] == "NotYetSupported" and "spec.parameters" in stalled["message"]
+    assert stalled["reason"] == "NotYetSupported"
+    assert "spec.concurrencyPolicy" in stalled["message"]
 
 
 def test_deletion_leaves_nothing(ns):

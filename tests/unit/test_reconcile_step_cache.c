@@ -283,6 +283,56 @@ static void the_scope_of_an_index(void **state)
 	assert_string_equal(first, third);
 }
 
+#define MOUNTED(volume, path, claim)                                               \
+	"{'spec': {'volumes': [{'name': '" volume                                  \
+	"', 'persistentVolumeClaim': {'claimName': '" claim                        \
+	"'}}], 'containers': [{'name': 'main', 'volumeMounts': [{'name': '" volume \
+	"', 'mountPath': '" path "'}]}]}}"
+
+/* JSON with ' for ". */
+static json_t *doc(const char *text)
+{
+	auto_free char *json = xstrdup(text);
+	json_t *out = NULL;
+
+	for (char *c = json; *c; c++)
+		*c = *c == '\'' ? '"' : *c;
+	assert_int_equal(doc_json_parse(json, strlen(json), &out, NULL), 0);
+	return out;
+}
+
+/* The scope of a local working directory, of a spec with these pod templates. Owned. */
+static char *scope_of(const char *pipeline, const char *step)
+{
+	auto_json *spec = json_pack("{s:o}", "podTemplate", doc(pipeline));
+	auto_json *step_json = json_pack("{s:o}", "podTemplate", doc(step));
+	struct spec_step steps[] = {{.name = "a", .json = step_json}};
+	struct frozen_spec frozen = {.dataset_name = "d",
+		.working_directory = "/mnt/data",
+		.backend = "kubernetes",
+		.json = spec,
+		.steps = steps,
+		.steps_len = 1};
+
+	return step_cache_name(&frozen);
+}
+
+/* Another volume is another place, wherever it is said; a path that only begins alike is not. */
+static void the_volume_is_of_the_scope(void **state)
+{
+	auto_free char *one = scope_of(MOUNTED("v", "/mnt", "one"), "{}");
+	auto_free char *two = scope_of(MOUNTED("v", "/mnt", "two"), "{}");
+	auto_free char *step = scope_of("{}", MOUNTED("v", "/mnt/", "one"));
+	auto_free char *over = scope_of(MOUNTED("v", "/mnt", "one"), MOUNTED("v", "/mnt", "two"));
+	auto_free char *beside = scope_of(MOUNTED("v", "/mnt", "one"), MOUNTED("w", "/mnt/d", "x"));
+
+	(void)state;
+	assert_string_not_equal(one, two);
+	assert_string_equal(one, step);
+	assert_string_equal(two, over);
+	assert_string_equal(one, beside);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +342,7 @@ int main(void)
 		cmocka_unit_test(owners_are_added_and_nothing_is_written_twice),
 		cmocka_unit_test(the_oldest_entries_go),
 		cmocka_unit_test(the_scope_of_an_index),
+		cmocka_unit_test(the_volume_is_of_the_scope),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
