@@ -6,6 +6,7 @@
 #include "cli/offer.h"
 #include "cli/cmd.h"
 #include "compiler/catalog.h"
+#include "compiler/check.h"
 #include "compiler/types.h"
 #include "doc/canon.h"
 #include "doc/json.h"
@@ -80,16 +81,33 @@ static void print_details(
 		entry->name, entry->version);
 }
 
+static int unknown_component(struct cli *cli, const char *name, const char *version)
+{
+	const struct catalog_entry *other = catalog_entry(name, NULL);
+	auto_strvec names = STRVEC_INIT;
+	auto_diags diags = DIAG_LIST_INIT;
+	char near[CHECK_HINT_SIZE] = "";
+	struct check c;
+
+	if (other)
+		snprintf(near, sizeof(near), "; there is version %s of it", other->version);
+	offer_components(&names);
+	check_init(&c, &diags, "");
+	if (!other && names.len)
+		check_hint_word(&c, (const char *const *)names.items, name, near);
+	return cli_fail(cli, CLI_FINDINGS,
+		"there is no component `%.80s`%s%.20s in the catalogue%s%s", name,
+		version ? " of version " : "", version ? version : "", near,
+		*near ? "" : "; `kubectl fondant components` lists it");
+}
+
 static int show_one(struct cli *cli, const char *name, const char *version, const char *format)
 {
 	const struct catalog_entry *entry = catalog_entry(name, version);
 	auto_json *component = entry ? catalog_find(name, entry->version) : NULL;
 
 	if (!component)
-		return cli_fail(cli, CLI_FINDINGS,
-			"there is no component `%.80s`%s%.20s in the catalogue; `kubectl fondant "
-			"components` lists it",
-			name, version ? " of version " : "", version ? version : "");
+		return unknown_component(cli, name, version);
 	if (str_eq(format, "yaml"))
 		fputs(entry->text, cli->out);
 	else if (str_eq(format, "json"))

@@ -8,6 +8,10 @@
 #include "cli/shape.h"
 #include "cli/workspace.h"
 #include "compiler/check.h"
+#include "doc/path.h"
+
+/* Before the paths of what a run gives (compile.h). */
+#define RUN_PREFIX "FondantRun: "
 
 struct validation {
 	struct cli *cli;
@@ -123,6 +127,91 @@ static void check_pipeline(struct validation *v, const struct object *object)
 	compile_output_clear(&output);
 }
 
+/* --- a run whose pipeline is here ----------------------------------------------------------------
+ */
+
+static bool is_there(const struct diag_list *diags, const char *path, const char *message)
+{
+	for (size_t i = 0; i < diags->len; i++) {
+		if (str_eq(diags->items[i].path, path) &&
+			(!message || str_eq(diags->items[i].message, message)))
+			return true;
+	}
+	return false;
+}
+
+static bool gives(const json_t *run, const char *name)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (doc_get(run, "spec.parameters"), i, item) {
+		if (str_eq(doc_str(item, "name"), name))
+			return true;
+	}
+	return false;
+}
+
+/* Parameters that the pipeline leaves to its runs. */
+static void check_required(const json_t *run, const json_t *pipeline, struct diag_list *diags)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (doc_get(pipeline, "spec.parameters"), i, item) {
+		const char *name = doc_str(item, "name");
+
+		if (name && !check_get(item, "default") && !gives(run, name))
+			diag_add(diags, "spec.parameters", "ParameterRequired",
+				"parameter `%.63s` has no default, so the run must give it", name);
+	}
+}
+
+/* Of what the compiler says with this run's settings, what is the run's: its parameters, and what
+ * the pipeline alone does not have. */
+static void take_own(const struct diag_list *with, const struct diag_list *alone,
+	const struct diag_list *said, struct diag_list *ret_own)
+{
+	for (size_t i = 0; i < with->len; i++) {
+		const struct diag *d = &with->items[i];
+		const char *path = d->path + strlen(RUN_PREFIX);
+
+		if (str_starts_with(d->path, RUN_PREFIX)) {
+			if (!is_there(said, path, NULL))
+				diag_add(ret_own, path, d->reason, "%s", d->message);
+		} else if (!d->waits && !d->warning && !is_there(alone, d->path, d->message)) {
+			diag_add(ret_own, "spec.pipelineRef", d->reason,
+				"with the settings of this run, %s of the pipeline is wrong: %s",
+				d->path, d->message);
+		}
+	}
+}
+
+/* said: what is wrong with the run already. */
+static void check_run(struct validation *v, const struct object *run, const struct diag_list *said)
+{
+	const char *ns = run->namespace_ ? run->namespace_ : v->settings.namespace_;
+	const char *name = doc_str(run->json, "spec.pipelineRef.name");
+	const struct object *pipeline =
+		name ? workspace_find(&v->ws, OBJECT_PIPELINE, ns, name) : NULL;
+	struct compile_settings settings = v->settings;
+	struct compile_output with, alone;
+	auto_diags own = DIAG_LIST_INIT;
+
+	if (!pipeline)
+		return;
+	workspace_compile(&v->ws, pipeline, &settings, &alone);
+	settings.parameters = doc_get(run->json, "spec.parameters");
+	settings.backend_ref = doc_str(run->json, "spec.backendRef.name");
+	workspace_compile(&v->ws, pipeline, &settings, &with);
+	take_own(&with.diags, &alone.diags, said, &own);
+	check_required(run->json, pipeline->json, &own);
+	diag_sort(&own);
+	report_diags(&v->report, &v->ws, run, &own);
+	compile_output_clear(&with);
+	compile_output_clear(&alone);
+}
+
 static void check_ours(struct validation *v, const struct object *object)
 {
 	auto_diags diags = DIAG_LIST_INIT;
@@ -133,6 +222,8 @@ static void check_ours(struct validation *v, const struct object *object)
 	report_diags(&v->report, &v->ws, object, &diags);
 	if (object->kind == OBJECT_PIPELINE && check_get(object->json, "spec"))
 		check_pipeline(v, object);
+	if (object->kind == OBJECT_RUN)
+		check_run(v, object, &diags);
 	modes_warn(&v->modes, &v->report, object);
 	if (object->kind != OBJECT_COMPONENT_FILE)
 		check_twice(v, object);
@@ -181,8 +272,7 @@ static void check_all(struct validation *v)
 		if (!source->error)
 			continue;
 		v->checked++;
-		report_add(&v->report, source, NULL, source->error_pos, SEVERITY_ERROR, "",
-			"InvalidYAML", source->error);
+		report_unreadable(&v->report, source);
 	}
 	for (size_t i = 0; i < v->ws.objects_len; i++)
 		check_one(v, &v->ws.objects[i]);
@@ -221,7 +311,7 @@ static void print(const struct validation *v, const char *format, bool quiet)
 		return;
 	}
 	report_text(&v->report, v->cli->out, v->cli->color_out);
-	if (!quiet)
+	if (!quiet && v->checked)
 		print_summary(v);
 }
 
@@ -302,7 +392,9 @@ const struct cli_command cmd_validate = {
 		"cluster.\n\nFondantPipelines are compiled as the operator does. "
 		"FondantComponents, "
 		"ConfigMaps (for sourceFrom) and FondantBackends of the same call are used for "
-		"that; what is not among the files is `waiting`, which is no error. Files called "
+		"that; what is not among the files is `waiting`, which is no error. A FondantRun "
+		"whose pipeline is among the files is compiled with its parameters. Lines that "
+		"hold secretArguments are not shown. Files called "
 		"fondant_component.yaml and documents without kind that have an image are "
 		"component "
 		"files of the framework and are read as it reads them. Other kinds are skipped "

@@ -4,6 +4,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "compiler/cachekey.h"
+#include "compiler/types.h"
+#include "doc/json.h"
 #include "doc/path.h"
 
 /* Steps behind steps that one answer goes into; a pipeline has 200. */
@@ -62,9 +65,11 @@ static void add_members(json_t *parts, const char *prefix, const json_t *object)
 	}
 }
 
-/* What of an argument's declaration counts. */
-static void add_args(json_t *parts, const json_t *args)
+/* What of an argument's declaration counts; of a Python step's secret ones nothing does. */
+static void add_args(json_t *parts, const json_t *step)
 {
+	const json_t *args = doc_get(step, "component.args");
+	const json_t *secret = json_object_get(step, "secretArguments");
 	auto_strvec names = STRVEC_INIT;
 
 	if (!json_is_object(args))
@@ -72,13 +77,36 @@ static void add_args(json_t *parts, const json_t *args)
 	doc_sorted_keys(args, &names);
 	strvec_for_each (&names, i) {
 		auto_free char *part = xasprintf("component.args.%s", names.items[i]);
-		json_t *arg = json_copy(json_object_get(args, names.items[i]));
+		const json_t *arg = json_object_get(args, names.items[i]);
+		json_t *counts;
 
-		if (json_is_object(arg))
-			json_object_del(arg, "description");
-		add(parts, part, arg);
-		json_decref(arg);
+		if (json_object_get(step, "python") && json_object_get(secret, names.items[i]))
+			continue;
+		counts = json_pack("{s:O?, s:O?}", "type", json_object_get(arg, "type"), "default",
+			json_object_get(arg, "default"));
+		if (json_is_null(json_object_get(counts, "default")))
+			json_object_del(counts, "default");
+		add(parts, part, counts);
+		json_decref(counts);
 	}
+}
+
+/* What the executor is told beyond what the component declares. */
+static void add_mapping(json_t *parts, const json_t *step, const char *which)
+{
+	auto_free char *at = xasprintf("operation.%s", which);
+	json_t *mapping = doc_get(step, at), *type, *own;
+	json_t *fields = json_object_get(json_object_get(step, "component"), which);
+	auto_json *declared = json_object();
+	const char *name;
+
+	json_object_foreach (fields, name, type) {
+		if (json_is_object(type))
+			json_object_set_new(declared, name, type_normalize(type));
+	}
+	own = mapping ? cachekey_mapping(mapping, declared) : NULL;
+	add_members(parts, which, own);
+	json_decref(own);
 }
 
 static void add_env(json_t *parts, const json_t *env)
@@ -104,14 +132,14 @@ json_t *explain_parts(const json_t *step)
 	json_t *parts = json_array();
 
 	add_text(parts, "image", at ? at + 1 : image);
-	add_args(parts, json_object_get(component, "args"));
+	add_args(parts, step);
 	add_members(parts, "component.consumes", json_object_get(component, "consumes"));
 	add_members(parts, "component.produces", json_object_get(component, "produces"));
 	if (index)
 		add_text(parts, "component.previous_index", index);
 	add_members(parts, "arguments", json_object_get(step, "arguments"));
-	add_members(parts, "consumes", doc_get(step, "operation.consumes"));
-	add_members(parts, "produces", doc_get(step, "operation.produces"));
+	add_mapping(parts, step, "consumes");
+	add_mapping(parts, step, "produces");
 	add_members(parts, "fields.consumes", doc_get(step, "operation.fields.consumes"));
 	add_members(parts, "fields.produces", doc_get(step, "operation.fields.produces"));
 	add_members(parts, "python", json_object_get(step, "python"));

@@ -1,5 +1,6 @@
 #include "cli/frozen.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -121,6 +122,70 @@ static struct frozen_text *append(struct frozen_list *list)
 	return &list->items[list->len++];
 }
 
+/* --- what is wrong with -p ---------------------------------------------------------------------
+ */
+
+#define PARAMETER_PREFIX "FondantRun: spec.parameters["
+
+/* The index of the -p that a finding is about; SIZE_MAX: none. */
+static size_t option_index(const struct strvec *given, const struct diag *d)
+{
+	unsigned index;
+
+	if (!str_starts_with(d->path, PARAMETER_PREFIX) ||
+		sscanf(d->path + strlen(PARAMETER_PREFIX), "%5u]", &index) != 1)
+		return SIZE_MAX;
+	return index < given->len ? index : SIZE_MAX;
+}
+
+/* The compiler speaks of YAML; a shell's word has quotes only where its text begins with one. */
+static char *option_message(const char *message, const char *pair)
+{
+	const char *value = strchr(pair, '='), *hint = strstr(message, "; remove the quotes");
+
+	return hint && value && value[1] != '"' ? xstrndup(message, (size_t)(hint - message))
+						: xstrdup(message);
+}
+
+static void report_option(
+	struct report *report, const struct source *source, const char *pair, const struct diag *d)
+{
+	auto_free char *message = option_message(d->message, pair);
+
+	report_add(report, source, NULL, (struct doc_pos){.line = 0},
+		d->warning ? SEVERITY_WARNING : SEVERITY_ERROR, "", d->reason, message);
+}
+
+static void print_diags(struct cli *cli, const struct cli_args *args, const struct workspace *ws,
+	const struct object *object, const struct diag_list *diags)
+{
+	const struct strvec *given = cli_list(args, "parameter");
+	struct source *sources = xcalloc(given->len + 1, sizeof(*sources));
+	struct report report = {.items = NULL};
+
+	strvec_for_each (given, i)
+		sources[i] = (struct source){.text = (char *)"",
+			.name = xasprintf(
+				"-p %.*s", (int)strcspn(given->items[i], "="), given->items[i])};
+	for (size_t i = 0; i < diags->len; i++) {
+		const struct diag *d = &diags->items[i];
+		size_t option = option_index(given, d);
+		struct diag_list one = {.items = (struct diag *)d, .len = 1};
+
+		if (option == SIZE_MAX)
+			report_diags(&report, ws, object, &one);
+		else
+			report_option(&report, &sources[option], given->items[option], d);
+	}
+	report.dropped = diags->dropped;
+	report_sort(&report);
+	report_text(&report, cli->err, cli->color_err);
+	report_clear(&report);
+	strvec_for_each (given, i)
+		free(sources[i].name);
+	free(sources);
+}
+
 static int compile_one(struct cli *cli, const struct cli_args *args, struct workspace *ws,
 	const struct object *object, const json_t *digests, struct frozen_list *list)
 {
@@ -131,7 +196,6 @@ static int compile_one(struct cli *cli, const struct cli_args *args, struct work
 		.digests = digests,
 		.parameters = parameters};
 	struct compile_output output;
-	struct report report = {.items = NULL};
 	struct frozen_text *frozen;
 	int code = CLI_FINDINGS;
 
@@ -140,10 +204,7 @@ static int compile_one(struct cli *cli, const struct cli_args *args, struct work
 	if (!json_array_size(parameters))
 		settings.parameters = NULL;
 	workspace_compile(ws, object, &settings, &output);
-	report_diags(&report, ws, object, &output.diags);
-	report_sort(&report);
-	report_text(&report, cli->err, cli->color_err);
-	report_clear(&report);
+	print_diags(cli, args, ws, object, &output.diags);
 	if (output.text) {
 		frozen = append(list);
 		frozen->text = take_ptr(output.text);
@@ -209,8 +270,7 @@ static int say_bad_sources(struct cli *cli, const struct workspace *ws)
 		const struct source *source = &ws->sources[i];
 
 		if (source->error)
-			report_add(&report, source, NULL, source->error_pos, SEVERITY_ERROR, "",
-				"InvalidYAML", source->error);
+			report_unreadable(&report, source);
 	}
 	report_text(&report, cli->err, cli->color_err);
 	code = report.len ? CLI_FINDINGS : CLI_OK;

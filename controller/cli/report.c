@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/hide.h"
 
 static const char *const severity_names[] = {
 	[SEVERITY_ERROR] = "error", [SEVERITY_WARNING] = "warning", [SEVERITY_WAITING] = "waiting"};
@@ -39,6 +40,18 @@ void report_add(struct report *report, const struct source *source, const struct
 	report->errors += severity == SEVERITY_ERROR;
 	report->warnings += severity == SEVERITY_WARNING;
 	report->waiting += severity == SEVERITY_WAITING;
+}
+
+void report_unreadable(struct report *report, const struct source *source)
+{
+	struct hidden hidden = {.source = NULL};
+	auto_free char *message = hide_line(&hidden, source, source->error_pos.line)
+					  ? hide_quoted(source->error)
+					  : xstrdup(source->error);
+
+	report_add(report, source, NULL, source->error_pos, SEVERITY_ERROR, "", "InvalidYAML",
+		message);
+	hide_clear(&hidden);
 }
 
 struct doc_pos report_position(const struct object *object, const char *path)
@@ -140,13 +153,18 @@ static size_t print_char(const char *s, size_t len, FILE *out)
 	return size ? size : 1;
 }
 
-static void print_line(const struct finding *finding, FILE *out, bool color)
+static void print_line(const struct finding *finding, struct hidden *hidden, FILE *out, bool color)
 {
 	size_t len = 0, at = finding->pos.column ? finding->pos.column - 1 : 0, start, end;
 	const char *line = source_line(finding->source, finding->pos.line, &len);
 
 	if (!line)
 		return;
+	if (hide_path(finding->path) || hide_line(hidden, finding->source, finding->pos.line)) {
+		fprintf(out, "%5u | (line not shown: it holds secretArguments)\n",
+			finding->pos.line);
+		return;
+	}
 	at = at > len ? len : at;
 	start = window_start(line, len, at);
 	end = len - start > REPORT_LINE_WIDTH ? start + REPORT_LINE_WIDTH : len;
@@ -164,7 +182,8 @@ static void print_line(const struct finding *finding, FILE *out, bool color)
 	fprintf(out, "%s^%s\n", color ? GREEN : "", color ? PLAIN : "");
 }
 
-static void print_finding(const struct finding *finding, FILE *out, bool color)
+static void print_finding(
+	const struct finding *finding, struct hidden *hidden, FILE *out, bool color)
 {
 	if (color)
 		fputs(BOLD, out);
@@ -183,13 +202,16 @@ static void print_finding(const struct finding *finding, FILE *out, bool color)
 		fputs(PLAIN, out);
 	fprintf(out, "%s [%s]\n", finding->message, finding->reason);
 	if (finding->pos.line)
-		print_line(finding, out, color);
+		print_line(finding, hidden, out, color);
 }
 
 void report_text(const struct report *report, FILE *out, bool color)
 {
+	struct hidden hidden = {.source = NULL};
+
 	for (size_t i = 0; i < report->len; i++)
-		print_finding(&report->items[i], out, color);
+		print_finding(&report->items[i], &hidden, out, color);
+	hide_clear(&hidden);
 	if (report->dropped)
 		fprintf(out, "... and %zu more errors\n", report->dropped);
 }

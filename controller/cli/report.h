@@ -40,6 +40,8 @@ void report_diags(struct report *report, const struct workspace *ws, const struc
 void report_add(struct report *report, const struct source *source, const struct object *object,
 	struct doc_pos pos, enum severity severity, const char *path, const char *reason,
 	const char *message);
+/* What is wrong with a source that is not YAML. */
+void report_unreadable(struct report *report, const struct source *source);
 /* Position of a path of an object; line 0 when it is not known. */
 struct doc_pos report_position(const struct object *object, const char *path);
 

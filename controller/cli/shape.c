@@ -1,13 +1,16 @@
 #include "cli/shape.h"
 
 #include <string.h>
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "compiler/check.h"
 #include "compiler/component.h"
+#include "compiler/validate.h"
 
 #define NAME_MAX_BYTES 63
+#define MAX_DIRECTORY 1024
 
 static const struct check_field object_fields[] = {
 	{.name = "apiVersion", .kind = CHECK_STRING},
@@ -18,6 +21,10 @@ static const struct check_field object_fields[] = {
 };
 
 static const struct check_field name_fields[] = {
+	{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = NAME_MAX_BYTES},
+};
+
+static const struct check_field configmap_fields[] = {
 	{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
 };
 
@@ -28,7 +35,7 @@ static const struct check_field resume_fields[] = {
 
 static const struct check_field parameter_fields[] = {
 	{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 63},
-	{.name = "value", .kind = CHECK_ANY, .required = true},
+	{.name = "value", .kind = CHECK_ANY},
 };
 
 static const char *const ready_words[] = {"Started", "Finished", NULL};
@@ -38,8 +45,8 @@ static const struct check_field run_fields[] = {
 	{.name = "pipelineRef", .kind = CHECK_OBJECT},
 	{.name = "frozenSpecRef", .kind = CHECK_OBJECT},
 	{.name = "resumeFrom", .kind = CHECK_OBJECT},
-	{.name = "parameters", .kind = CHECK_ARRAY, .max = 256},
-	{.name = "scheduledTime", .kind = CHECK_STRING, .min = 1},
+	{.name = "parameters", .kind = CHECK_ARRAY, .max = 100},
+	{.name = "scheduledTime", .kind = CHECK_STRING, .min = 1, .max = 64},
 	{.name = "backendRef", .kind = CHECK_OBJECT},
 	{.name = "readyWhen", .kind = CHECK_WORD, .words = ready_words},
 	{.name = "ttlAfterFinished", .kind = CHECK_DURATION},
@@ -47,7 +54,7 @@ static const struct check_field run_fields[] = {
 };
 
 static const struct check_field backend_fields[] = {
-	{.name = "workingDirectory", .kind = CHECK_STRING, .min = 1, .max = 1024},
+	{.name = "workingDirectory", .kind = CHECK_STRING, .min = 1, .max = MAX_DIRECTORY},
 	{.name = "policy", .kind = CHECK_OBJECT},
 	{.name = "kubernetes", .kind = CHECK_OBJECT},
 	{.name = "docker", .kind = CHECK_OBJECT},
@@ -67,14 +74,38 @@ static void check_member(struct check *c, const json_t *object, const char *key,
 	where_back(&c->w, mark);
 }
 
+/* A list map by name: the API server refuses what is in it twice. */
+static void check_parameters(struct check *c, const json_t *spec)
+{
+	const json_t *list = check_get(spec, "parameters");
+	size_t mark = where_key(&c->w, "parameters"), i;
+	auto_map seen = MAP_INIT;
+	json_t *item;
+
+	if (list && !check_get(spec, "pipelineRef"))
+		check_error(c, "InvalidValue",
+			"needs pipelineRef: frozenSpecRef and resumeFrom run a spec "
+			"whose values are frozen; remove one");
+	json_array_foreach (list, i, item) {
+		const char *name = json_string_value(check_get(item, "name"));
+		size_t inner = where_index(&c->w, i);
+
+		check_object(c, item, parameter_fields, array_size(parameter_fields));
+		if (name && map_has(&seen, name))
+			check_error_at(c, "name", "DuplicateName", "`%.63s` is given twice", name);
+		else if (name)
+			map_set(&seen, name, item);
+		where_back(&c->w, inner);
+	}
+	where_back(&c->w, mark);
+}
+
 static void check_run(struct check *c, const json_t *spec)
 {
 	const char *time = json_string_value(check_get(spec, "scheduledTime"));
 	int given = !!check_get(spec, "pipelineRef") + !!check_get(spec, "frozenSpecRef") +
 		    !!check_get(spec, "resumeFrom");
-	size_t mark, i;
 	int64_t seconds;
-	json_t *item;
 
 	if (!check_object(c, spec, run_fields, array_size(run_fields)) && !json_is_object(spec))
 		return;
@@ -82,20 +113,26 @@ static void check_run(struct check *c, const json_t *spec)
 		check_error(c, "InvalidValue",
 			"give exactly one of pipelineRef, frozenSpecRef and resumeFrom");
 	check_member(c, spec, "pipelineRef", name_fields, array_size(name_fields));
-	check_member(c, spec, "frozenSpecRef", name_fields, array_size(name_fields));
+	check_member(c, spec, "frozenSpecRef", configmap_fields, array_size(configmap_fields));
 	check_member(c, spec, "backendRef", name_fields, array_size(name_fields));
 	check_member(c, spec, "resumeFrom", resume_fields, array_size(resume_fields));
 	if (time && *time && !time_parse_rfc3339(time, &seconds))
 		check_error_at(c, "scheduledTime", "InvalidValue",
 			"`%.40s` is not a time such as 2026-11-24T03:00:00Z", time);
-	mark = where_key(&c->w, "parameters");
-	json_array_foreach (check_get(spec, "parameters"), i, item) {
-		size_t inner = where_index(&c->w, i);
+	check_parameters(c, spec);
+}
 
-		check_object(c, item, parameter_fields, array_size(parameter_fields));
-		where_back(&c->w, inner);
-	}
-	where_back(&c->w, mark);
+static void check_directory(struct check *c, const char *directory)
+{
+	auto_free char *normal = NULL;
+	const char *why = NULL;
+
+	if (!directory || !*directory)
+		return; /* said by the table */
+	normal = validate_normal_directory(directory, &why);
+	if (!normal && strlen(directory) <= MAX_DIRECTORY)
+		check_error_at(c, "workingDirectory", "InvalidValue", "`%.100s` cannot be used: %s",
+			directory, why);
 }
 
 static void check_backend(struct check *c, const json_t *spec)
@@ -109,6 +146,7 @@ static void check_backend(struct check *c, const json_t *spec)
 		return;
 	for (size_t i = 0; i < array_size(kinds); i++)
 		given += check_get(spec, kinds[i]) != NULL;
+	check_directory(c, json_string_value(check_get(spec, "workingDirectory")));
 	if (given != 1)
 		check_error(c, "InvalidValue",
 			"give exactly one of kubernetes, docker, kubeflow, vertex and sagemaker");

@@ -93,6 +93,7 @@ struct compile_settings {
 	const char *namespace_;        /* of objects that name none; NULL: default */
 	const json_t *digests;         /* as in struct compile_input */
 	const json_t *parameters;
+	const char *backend_ref; /* FondantBackend of a run; NULL: the pipeline's */
 };
 
 /* Compiles a pipeline of the workspace; as compile_pipeline. */

@@ -106,6 +106,15 @@ static const json_t *check_known(struct check *c, const json_t *args, const char
 	return arg;
 }
 
+/* With its parameters replaced; NULL: none. The tree of the values is often the written one. */
+static const json_t *given_value(
+	const struct args_given *given, const char *name, const json_t *written)
+{
+	if (given->values && given->values != given->written)
+		return check_get(given->values, name);
+	return json_is_null(written) ? NULL : written;
+}
+
 static void check_given(struct check *c, const json_t *args, const struct args_given *given)
 {
 	size_t mark = where_key(&c->w, "arguments");
@@ -113,8 +122,7 @@ static void check_given(struct check *c, const json_t *args, const struct args_g
 	json_t *written;
 
 	json_object_foreach ((json_t *)given->written, name, written) {
-		const json_t *value =
-			check_get(given->values ? given->values : given->written, name);
+		const json_t *value = given_value(given, name, written);
 		size_t inner = where_key(&c->w, name);
 		const json_t *arg = value ? check_known(c, args, name) : NULL;
 
@@ -126,6 +134,21 @@ static void check_given(struct check *c, const json_t *args, const struct args_g
 	where_back(&c->w, mark);
 }
 
+/* The value is known to the Secret alone. */
+static void check_secret_type(struct check *c, const char *type)
+{
+	if (strcmp(type, "bool") == 0)
+		check_error(c, "InvalidArgument",
+			"a bool cannot be secret: the framework's executor takes every text for "
+			"true; give it in `arguments`, or declare it as str");
+	else if (strcmp(type, "int") == 0 || strcmp(type, "float") == 0)
+		check_error(c, "InvalidArgument",
+			"an argument of type %s cannot be secret: the framework's executor would "
+			"print a value "
+			"that is no number; give it in `arguments`, or declare it as str",
+			type);
+}
+
 static void check_secret(struct check *c, const json_t *args, const struct args_given *given)
 {
 	size_t mark = where_key(&c->w, "secretArguments");
@@ -134,9 +157,10 @@ static void check_secret(struct check *c, const json_t *args, const struct args_
 
 	json_object_foreach ((json_t *)given->secret, name, value) {
 		size_t inner = where_key(&c->w, name);
+		const json_t *arg = json_is_null(value) ? NULL : check_known(c, args, name);
 
-		if (!json_is_null(value))
-			check_known(c, args, name);
+		if (arg)
+			check_secret_type(c, json_string_value(json_object_get(arg, "type")));
 		if (!json_is_null(value) && check_get(given->written, name))
 			check_error(
 				c, "Duplicate", "is in `arguments` too; give it in one of the two");

@@ -1,5 +1,6 @@
 #include "compiler/check.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -318,12 +319,15 @@ static void unknown_field(
 			best ? hint(best, near) : "; remove it");
 }
 
-bool check_object(
-	struct check *c, const json_t *object, const struct check_field *fields, size_t count)
+bool check_members(struct check *c, const json_t *object, const struct check_field *fields,
+	size_t count, json_t **ret_values)
 {
+	uint64_t given = 0; /* fields, by index */
 	const char *key;
 	json_t *value;
 	bool ok = true;
+
+	assert(count <= 64);
 
 	if (!json_is_object(object))
 		return wrong_kind(c, object, "a map");
@@ -339,14 +343,25 @@ bool check_object(
 			unknown_field(c, fields, count, key);
 		ok = field && check_value(c, value, field) && ok;
 		where_back(&c->w, mark);
+		if (!field)
+			continue;
+		given |= UINT64_C(1) << (field - fields);
+		if (ret_values)
+			ret_values[field - fields] = value;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (!fields[i].required || check_get(object, fields[i].name))
+		if (!fields[i].required || given & UINT64_C(1) << i)
 			continue;
 		check_error_at(c, fields[i].name, "Required", "`%s` is required", fields[i].name);
 		ok = false;
 	}
 	return ok;
+}
+
+bool check_object(
+	struct check *c, const json_t *object, const struct check_field *fields, size_t count)
+{
+	return check_members(c, object, fields, count, NULL);
 }
 
 static bool depth_fits(const json_t *value, int left)

@@ -1,5 +1,6 @@
 #include "compiler/compile.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,24 +42,22 @@ static int count_unresolved(const struct compiler *m)
 {
 	const char *policy = json_string_value(check_get(m->in->spec, "imageDigestPolicy"));
 	auto_map seen = MAP_INIT;
-	int n = 0;
 
 	if (policy && strcmp(policy, "Ignore") == 0)
 		return 0;
 	for (int i = 0; i < m->steps_len; i++) {
 		const char *image = m->steps[i].image;
 
-		if (!image || strchr(image, '@') || map_has(&seen, image))
-			continue;
-		map_set(&seen, image, (void *)image);
-		n++;
+		if (image && !strchr(image, '@'))
+			map_set(&seen, image, (void *)image);
 	}
-	return n;
+	return (int)seen.len;
 }
 
 int compile_pipeline(const struct compile_input *input, struct compile_output *ret_output)
 {
-	struct compiler m = {.in = input, .empty = json_object()};
+	struct compiler m = {
+		.in = input, .empty = json_object(), .scratch = BUF_INIT_MAX(SIZE_MAX / 2)};
 
 	*ret_output = (struct compile_output){0};
 	check_init(&m.c, &ret_output->diags, "spec");

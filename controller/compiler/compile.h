@@ -26,8 +26,9 @@ enum backend_feature {
 	BACKEND_INSTANCE_TYPE = 1 << 6,
 	BACKEND_PARALLEL_LIMIT = 1 << 7, /* maxParallelSteps, failurePolicy */
 	BACKEND_SECRET_ARGUMENTS = 1 << 8,
-	BACKEND_JOINS = 1 << 9,   /* several steps in from */
-	BACKEND_PYTHON = 1 << 10, /* component.python */
+	BACKEND_JOINS = 1 << 9,               /* several steps in from */
+	BACKEND_PYTHON = 1 << 10,             /* component.python */
+	BACKEND_ACCELERATOR_MODELS = 1 << 11, /* accelerator.type is a model: NVIDIA_L4 */
 };
 
 struct compile_input {
@@ -39,7 +40,8 @@ struct compile_input {
 	unsigned features;             /* enum backend_feature bits */
 	const char *working_directory; /* the backend's default; NULL: none */
 	/* All borrowed, and NULL where there is nothing to say. */
-	const json_t *sources;    /* "<ConfigMap>/<key>" -> text, of component.python.sourceFrom */
+	const json_t *sources;    /* "<ConfigMap>/<key>" -> text, of component.python.sourceFrom; an
+				     object {"error": why} where what is there cannot be used */
 	const json_t *digests;    /* image as written -> "repository@sha256:..."; an object
 				     {"error": why} where it could not be had; not there: not asked */
 	const json_t *parameters; /* array of {name, value}: those of a run, over the defaults;

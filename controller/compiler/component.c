@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "compiler/check.h"
+#include "compiler/default.h"
 #include "compiler/types.h"
 
 #define COMPONENT_MAX_FIELDS 512
@@ -11,19 +13,37 @@
 #define COMPONENT_MAX_TEXT 16384
 
 /* The framework's order (core/component_spec.py, ComponentSpec.__init__). */
-static const struct check_field component_fields[] = {
-	{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
-	{.name = "image", .kind = CHECK_STRING, .required = true, .min = 1, .max = 512},
-	{.name = "description",
+enum {
+	COMPONENT_NAME,
+	COMPONENT_IMAGE,
+	COMPONENT_DESCRIPTION,
+	COMPONENT_TAGS,
+	COMPONENT_CONSUMES,
+	COMPONENT_PRODUCES,
+	COMPONENT_PREVIOUS_INDEX,
+	COMPONENT_ARGS,
+	COMPONENT_FIELDS,
+};
+
+static const struct check_field component_fields[COMPONENT_FIELDS] = {
+	[COMPONENT_NAME] =
+		{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
+	[COMPONENT_IMAGE] =
+		{.name = "image", .kind = CHECK_STRING, .required = true, .min = 1, .max = 512},
+	[COMPONENT_DESCRIPTION] = {.name = "description",
 		.kind = CHECK_STRING,
 		.required = true,
 		.min = 1,
 		.max = COMPONENT_MAX_TEXT},
-	{.name = "tags", .kind = CHECK_ARRAY, .max = 32},
-	{.name = "consumes", .kind = CHECK_OBJECT, .max = COMPONENT_MAX_FIELDS},
-	{.name = "produces", .kind = CHECK_OBJECT, .max = COMPONENT_MAX_FIELDS},
-	{.name = "previous_index", .kind = CHECK_STRING, .max = 253},
-	{.name = "args", .kind = CHECK_OBJECT, .max = COMPONENT_MAX_ARGS},
+	[COMPONENT_TAGS] = {.name = "tags", .kind = CHECK_ARRAY, .max = 32},
+	[COMPONENT_CONSUMES] = {.name = "consumes",
+		.kind = CHECK_OBJECT,
+		.max = COMPONENT_MAX_FIELDS},
+	[COMPONENT_PRODUCES] = {.name = "produces",
+		.kind = CHECK_OBJECT,
+		.max = COMPONENT_MAX_FIELDS},
+	[COMPONENT_PREVIOUS_INDEX] = {.name = "previous_index", .kind = CHECK_STRING, .max = 253},
+	[COMPONENT_ARGS] = {.name = "args", .kind = CHECK_OBJECT, .max = COMPONENT_MAX_ARGS},
 };
 
 static const char *const arg_types[] = {
@@ -31,16 +51,17 @@ static const char *const arg_types[] = {
 
 /*
  * Flags that the executor keeps for itself, and keywords that it takes out of the arguments
- * before it calls the component (component/executor.py, from_spec).
+ * before it calls the component (component/executor.py, from_spec); and the component's own first
+ * argument.
  */
 static const char *const reserved_args[] = {"metadata", "output_manifest_path", "working_directory",
 	"operation_spec", "cache", "input_manifest_path", "input_partition_rows", "consumes",
-	"produces", "help", NULL};
+	"produces", "help", "self", NULL};
 
 static bool has_word(const char *const *words, const char *word)
 {
 	for (; *words; words++) {
-		if (strcmp(*words, word) == 0)
+		if (**words == *word && strcmp(*words, word) == 0)
 			return true;
 	}
 	return false;
@@ -71,10 +92,26 @@ bool component_check_arg_name(struct check *c, const char *name)
 			"digit");
 	else if (has_word(reserved_args, name))
 		check_error(c, "ReservedArgument",
-			"`%s` is taken by the framework's executor; give the argument another name",
-			name);
+			"`%s` is taken by the framework; give the argument another name", name);
 	else
 		return true;
+	return false;
+}
+
+bool component_check_keyword(struct check *c, const char *name)
+{
+	static const char *const keywords[] = {"False", "None", "True", "and", "as", "assert",
+		"async", "await", "break", "class", "continue", "def", "del", "elif", "else",
+		"except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
+		"nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+		NULL};
+
+	if (!has_word(keywords, name))
+		return true;
+	check_error(c, "ReservedArgument",
+		"`%s` is a keyword of Python, so no function can have an argument of that name; "
+		"give it another",
+		name);
 	return false;
 }
 
@@ -106,32 +143,56 @@ static void check_arg(struct check *c, const char *name, const json_t *arg)
 		check_value(c, value, &description);
 	where_back(&c->w, mark);
 	mark = where_key(&c->w, "default");
-	check_depth(c, arg);
+	if (check_depth(c, arg))
+		default_check(
+			c, json_string_value(check_get(arg, "type")), check_get(arg, "default"));
 	where_back(&c->w, mark);
 }
 
-static void check_args(struct check *c, const json_t *component)
+/* As a keyword `-` is `_` (argparse); `dashed` has the names met that have one, so written. */
+static void check_twin(struct check *c, const json_t *args, const char *name, struct map *dashed)
+{
+	auto_free char *keyword = NULL;
+	const char *twin;
+
+	if (!strchr(name, '-'))
+		return;
+	keyword = xstrdup(name);
+	for (char *ch = keyword; *ch; ch++)
+		*ch = *ch == '-' ? '_' : *ch;
+	twin = json_object_get(args, keyword) ? keyword : map_get(dashed, keyword);
+	if (twin)
+		check_error(c, "Duplicate",
+			"`%.80s` and `%.80s` are one argument to the framework's executor, which "
+			"takes - for _; rename one",
+			name, twin);
+	map_set(dashed, keyword, (void *)name);
+}
+
+static void check_args(struct check *c, json_t *args)
 {
 	size_t mark = where_key(&c->w, "args");
+	auto_map dashed = MAP_INIT;
 	const char *name;
 	json_t *arg;
 
-	json_object_foreach (check_get(component, "args"), name, arg) {
+	json_object_foreach (args, name, arg) {
 		size_t inner = where_key(&c->w, name);
 
 		check_arg(c, name, arg);
+		check_twin(c, args, name, &dashed);
 		where_back(&c->w, inner);
 	}
 	where_back(&c->w, mark);
 }
 
-static void check_mapping(struct check *c, const json_t *component, const char *which)
+static void check_mapping(struct check *c, json_t *mapping, const char *which)
 {
 	size_t mark = where_key(&c->w, which);
 	const char *name;
 	json_t *field;
 
-	json_object_foreach (check_get(component, which), name, field) {
+	json_object_foreach (mapping, name, field) {
 		size_t inner = where_key(&c->w, name);
 		bool generic = strcmp(name, "additionalProperties") == 0;
 
@@ -148,12 +209,12 @@ static void check_mapping(struct check *c, const json_t *component, const char *
 	where_back(&c->w, mark);
 }
 
-static void check_tags(struct check *c, const json_t *component)
+static void check_tags(struct check *c, const json_t *tags)
 {
 	size_t mark = where_key(&c->w, "tags"), i;
 	json_t *tag;
 
-	json_array_foreach (check_get(component, "tags"), i, tag) {
+	json_array_foreach (tags, i, tag) {
 		size_t inner = where_index(&c->w, i);
 
 		if (!json_is_string(tag))
@@ -166,16 +227,15 @@ static void check_tags(struct check *c, const json_t *component)
 
 void component_check(const json_t *component, const char *path, struct diag_list *diags)
 {
+	json_t *given[COMPONENT_FIELDS] = {0};
 	struct check c;
 
 	check_init(&c, diags, path);
-	check_object(&c, component, component_fields, array_size(component_fields));
-	if (!json_is_object(component))
-		return;
-	check_tags(&c, component);
-	check_mapping(&c, component, "consumes");
-	check_mapping(&c, component, "produces");
-	check_args(&c, component);
+	check_members(&c, component, component_fields, COMPONENT_FIELDS, given);
+	check_tags(&c, given[COMPONENT_TAGS]);
+	check_mapping(&c, given[COMPONENT_CONSUMES], "consumes");
+	check_mapping(&c, given[COMPONENT_PRODUCES], "produces");
+	check_args(&c, given[COMPONENT_ARGS]);
 }
 
 static bool is_falsy(const json_t *value)

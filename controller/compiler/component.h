@@ -14,6 +14,8 @@
 void component_check(const json_t *component, const char *path, struct diag_list *diags);
 /* A name that an argument can have; adds a diagnostic at the place of `c` when it cannot. */
 bool component_check_arg_name(struct check *c, const char *name);
+/* The same of a Python step, whose arguments are those of a function: no keyword of Python. */
+bool component_check_keyword(struct check *c, const char *name);
 /* The component with its keys in the framework's order, empty maps dropped, all else kept; new
  * reference. Call only on a component that component_check accepted. */
 json_t *component_normalize(const json_t *component);

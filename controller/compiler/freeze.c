@@ -104,20 +104,27 @@ static void put_json(struct writer *w, const char *key, const json_t *value)
 	end(w);
 }
 
-/* The user's value as it stands, nulls dropped; nothing when it is not set. */
-static void put_setting(struct writer *w, const json_t *from, const char *key)
+/* Canonical JSON already. */
+static void put_text(struct writer *w, const char *key, const char *text, size_t len)
 {
-	const json_t *value = check_get(from, key);
+	begin(w, key);
+	buf_add(&w->text, text, len);
+	end(w);
+}
+
+/* The user's value as it stands, nulls dropped; nothing when it is not set. */
+static void put_setting(struct writer *w, const char *key, const json_t *value)
+{
 	auto_json *plain = value ? check_strip_nulls(value) : NULL;
 
 	put_json(w, key, plain);
 }
 
 /* The map as the user gave it, nulls dropped; {} when it is not set. */
-static void put_map(struct writer *w, const json_t *from, const char *key)
+static void put_map(struct writer *w, const char *key, const json_t *value)
 {
-	if (check_get(from, key)) {
-		put_setting(w, from, key);
+	if (value) {
+		put_setting(w, key, value);
 		return;
 	}
 	begin(w, key);
@@ -191,9 +198,9 @@ static void put_operation(struct writer *w, const struct step_model *s)
 	end(w);
 }
 
-static void put_cache(struct writer *w, const json_t *step)
+static void put_cache(struct writer *w, const json_t *cache)
 {
-	const json_t *cache = check_get(step, "cache"), *age = check_get(cache, "maxAge");
+	const json_t *age = check_get(cache, "maxAge");
 	const char *policy = json_string_value(check_get(cache, "policy"));
 
 	begin(w, "cache");
@@ -210,9 +217,8 @@ static void put_cache(struct writer *w, const json_t *step)
 }
 
 /* `retry` with its list of reasons under the one name. */
-static void put_retry(struct writer *w, const json_t *step)
+static void put_retry(struct writer *w, const json_t *value)
 {
-	const json_t *value = check_get(step, "retry");
 	auto_json *plain = value ? check_strip_nulls(value) : NULL;
 	json_t *on = json_object_get(plain, SETTINGS_RETRY_ON_11);
 	auto_json *copy = on ? json_copy(plain) : NULL;
@@ -224,41 +230,44 @@ static void put_retry(struct writer *w, const json_t *step)
 	put_json(w, "retry", copy ? copy : plain);
 }
 
-static void put_step(struct writer *w, const struct compiler *m, const struct step_model *s)
+static void put_step(struct writer *w, const struct compiler *m, struct step_model *s)
 {
 	w->step = s->index;
 	buf_addc(&w->text, '{');
-	put_setting(w, s->json, "accelerator");
+	put_setting(w, "accelerator", s->given[STEP_ACCELERATOR]);
 	put_json(w, "arguments", s->arguments ? s->arguments : m->empty);
-	put_cache(w, s->json);
+	/* Here, where the step's trees are at hand, and the text of its arguments is. */
+	w->hashed += cachekey_compute(
+		m, s, w->text.data + w->began, w->text.len - w->began, &w->scratch);
+	put_cache(w, s->given[STEP_CACHE]);
 	put_string(w, s->key_waits ? "cacheKeyTemplate" : "cacheKey", s->key);
 	if (image_moves(s->image))
 		put_flag(w, "cacheable", false);
-	put_json(w, "component", s->component->normal);
-	put_map(w, s->json, "consumes");
+	put_text(w, "component", s->component->text, s->component->text_len);
+	put_map(w, "consumes", s->given[STEP_CONSUMES]);
 	put_depends(w, m, s);
 	put_json(w, "env", s->env);
 	put_from(w, m, s);
 	put_string(w, "fromManifest", s->from_manifest);
 	put_string(w, "image", s->image);
 	put_json(w, "imageTag", json_object_get(s->component->normal, "image"));
-	put_setting(w, s->json, "inputPartitionRows");
-	put_setting(w, s->json, "instanceType");
+	put_setting(w, "inputPartitionRows", s->given[STEP_INPUT_PARTITION_ROWS]);
+	put_setting(w, "instanceType", s->given[STEP_INSTANCE_TYPE]);
 	if (s->component->loader)
 		put_flag(w, "loader", true);
 	put_string(w, "name", s->name);
 	put_operation(w, s);
-	put_setting(w, s->json, "pendingTimeout");
-	put_setting(w, s->json, "podTemplate");
-	put_map(w, s->json, "produces");
+	put_setting(w, "pendingTimeout", s->given[STEP_PENDING_TIMEOUT]);
+	put_setting(w, "podTemplate", s->given[STEP_POD_TEMPLATE]);
+	put_map(w, "produces", s->given[STEP_PRODUCES]);
 	put_json(w, "python", s->python);
-	put_setting(w, s->json, "resources");
-	put_retry(w, s->json);
+	put_setting(w, "resources", s->given[STEP_RESOURCES]);
+	put_retry(w, s->given[STEP_RETRY]);
 	put_dataset(w, "schema", s->schema);
 	put_json(w, "secretArguments", s->secret_arguments);
 	if (!s->read)
 		put_flag(w, "sink", true);
-	put_setting(w, s->json, "timeout");
+	put_setting(w, "timeout", s->given[STEP_TIMEOUT]);
 	buf_addc(&w->text, '}');
 	w->step = -1;
 }
@@ -273,27 +282,25 @@ static void put_spec(struct writer *w, const struct compiler *m)
 	put_string(w, "backend", m->c.backend);
 	put_string(w, "compiler", format ? format : COMPILER_FORMAT);
 	put_string(w, "datasetName", m->dataset_name);
-	put_setting(w, spec, "failurePolicy");
+	put_setting(w, "failurePolicy", check_get(spec, "failurePolicy"));
 	put_string(w, "kind", "FrozenSpec");
-	put_setting(w, spec, "maxParallelSteps");
+	put_setting(w, "maxParallelSteps", check_get(spec, "maxParallelSteps"));
 	put_string(w, "namespace", m->in->namespace_);
 	put_json(w, "parameters", m->parameters ? m->parameters : m->empty);
 	put_string(w, "pipeline", m->in->pipeline);
-	put_setting(w, spec, "podTemplate");
-	put_setting(w, spec, "serviceAccountName");
+	put_setting(w, "podTemplate", check_get(spec, "podTemplate"));
+	put_setting(w, "serviceAccountName", check_get(spec, "serviceAccountName"));
 	begin(w, "steps");
 	buf_addc(&w->text, '[');
 	for (int i = 0; i < m->order_len && !w->text.overflow && w->hashed < w->text.max; i++) {
 		struct step_model *s = &m->steps[m->order[i]];
 
-		/* Here, where the step's trees are at hand (in the caches of the machine). */
-		w->hashed += cachekey_compute(m, s, &w->scratch);
 		if (i)
 			buf_addc(&w->text, ',');
 		put_step(w, m, s);
 	}
 	buf_addc(&w->text, ']');
-	put_setting(w, spec, "timeout");
+	put_setting(w, "timeout", check_get(spec, "timeout"));
 	put_string(w, "workingDirectory", m->working_directory);
 	buf_addc(&w->text, '}');
 }

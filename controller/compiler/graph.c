@@ -8,10 +8,8 @@
 
 #define GRAPH_MAX_EDGES 32
 
-static bool has_items(const json_t *step, const char *key)
+static bool has_items(const json_t *value)
 {
-	const json_t *value = check_get(step, key);
-
 	return json_is_array(value) ? json_array_size(value) > 0 : value != NULL;
 }
 
@@ -107,7 +105,8 @@ static void check_writers(struct compiler *m, const struct step_model *s)
 /* What the graph's rules ask of one step that says (or fails to say) what it reads. */
 static void check_explicit(struct compiler *m, const struct step_model *s)
 {
-	bool says = has_items(s->json, "from"), manifest = has_items(s->json, "fromManifest");
+	bool says = has_items(s->given[STEP_FROM]),
+	     manifest = has_items(s->given[STEP_FROM_MANIFEST]);
 
 	if (says && manifest)
 		check_error_at(&m->c, "fromManifest", "InvalidValue",

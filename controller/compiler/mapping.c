@@ -205,7 +205,9 @@ static void check_cycles(struct check *c, const struct side *side)
 	strvec_for_each (&keys, i) {
 		const char *at = keys.items[i], *next;
 
-		while (!map_has(&done, at) && (next = model_string(side->op, at))) {
+		/* A field onto itself, of a type that is not known, is renamed by nobody. */
+		while (!map_has(&done, at) && (next = model_string(side->op, at)) &&
+			strcmp(next, at) != 0) {
 			map_set(&done, at, keys.items[i]);
 			at = next;
 		}
@@ -424,7 +426,7 @@ static void walk_consumes(struct compiler *m, struct step_model *s)
 	struct side side = {.which = "consumes",
 		.declared = component->consumes,
 		.generic = component->generic_in,
-		.mapping = check_get(s->json, "consumes"),
+		.mapping = s->given[STEP_CONSUMES],
 		.manifest = s->from_manifest && !component->loader,
 		.dataset = s->input};
 
@@ -468,8 +470,14 @@ static void walk_produces(struct compiler *m, struct step_model *s)
 	struct side side = {.which = "produces",
 		.declared = component->produces,
 		.generic = component->generic_out,
-		.mapping = check_get(s->json, "produces")};
+		.mapping = s->given[STEP_PRODUCES]};
 
+	if (component->writer && is_given(side.mapping)) {
+		check_error_at(&m->c, "produces", "ProducesNothing",
+			"the component writes the dataset elsewhere and leaves none behind: remove "
+			"`produces`");
+		side.mapping = NULL;
+	}
 	work_out(&m->c, &side);
 	check_reserved(m, &side);
 	if (component->generic_out && !is_given(side.mapping)) {

@@ -104,7 +104,8 @@ void model_component_free(struct component_info *info)
 	json_decref(info->normal);
 	json_decref(info->consumes);
 	json_decref(info->produces);
-	free(info->key_part);
+	json_decref(info->key_args);
+	free(info->text);
 	free(info);
 }
 
@@ -164,8 +165,10 @@ void model_clear(struct compiler *m)
 	m->by_catalog.free_value = free_component;
 	map_clear(&m->by_catalog);
 	map_clear(&m->by_name);
+	map_clear(&m->unresolved);
 	free(m->order);
 	free(m->working_directory);
 	json_decref(m->parameters);
 	json_decref(m->empty);
+	buf_free(&m->scratch);
 }

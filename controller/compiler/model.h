@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include "base/buf.h"
 #include "base/digest.h"
 #include "base/map.h"
 #include "compiler/check.h"
@@ -17,16 +18,46 @@ struct component_info {
 	json_t *normal;              /* component_normalize; owned */
 	json_t *consumes, *produces; /* field -> type in normal form; owned, maybe empty */
 	bool generic_in, generic_out;
-	bool loader;    /* declares no consumes */
-	bool writer;    /* leaves no dataset: generic in, nothing out, tagged so */
-	bool renews;    /* previous_index: earlier fields are gone */
-	char *key_part; /* what of it counts for cache keys; made on demand, owned */
-	size_t prose;   /* bytes of what does not count; with key_part */
+	bool loader;      /* declares no consumes */
+	bool writer;      /* leaves no dataset: generic in, nothing out, tagged so */
+	bool renews;      /* previous_index: earlier fields are gone */
+	json_t *key_args; /* the args that count for cache keys; NULL: all of normal; owned */
+	/* From cachekey_component, when a step is known to use it. */
+	char *text; /* canonical, of normal; not terminated; owned */
+	size_t text_len;
+	const char *key_part; /* what of it counts for cache keys; in the memory of text */
+	size_t key_part_len;
+	size_t prose; /* bytes of what does not count */
+};
+
+/* The members of a step; validate.c has the table of what they may be. */
+enum step_member {
+	STEP_NAME,
+	STEP_COMPONENT,
+	STEP_FROM,
+	STEP_DEPENDS_ON,
+	STEP_FROM_MANIFEST,
+	STEP_ARGUMENTS,
+	STEP_SECRET_ARGUMENTS,
+	STEP_CONSUMES,
+	STEP_PRODUCES,
+	STEP_INPUT_PARTITION_ROWS,
+	STEP_ENV,
+	STEP_RESOURCES,
+	STEP_ACCELERATOR,
+	STEP_INSTANCE_TYPE,
+	STEP_RETRY,
+	STEP_TIMEOUT,
+	STEP_PENDING_TIMEOUT,
+	STEP_CACHE,
+	STEP_POD_TEMPLATE,
+	STEP_MEMBERS,
 };
 
 struct step_model {
-	const json_t *json; /* borrowed */
-	const char *name;   /* borrowed; NULL when it is not usable */
+	const json_t *json;          /* borrowed */
+	json_t *given[STEP_MEMBERS]; /* its members, NULL: not given, or null; borrowed */
+	const char *name;            /* borrowed; NULL when it is not usable */
 	int index;
 	struct component_info *component; /* NULL: not known, so nothing more is said about it */
 	bool owns_component;              /* an inline one */
@@ -64,6 +95,7 @@ struct compiler {
 	struct map by_name; /* name -> struct step_model * */
 	struct map by_ref;  /* FondantComponent -> struct component_info *, NULL value: unusable */
 	struct map by_catalog; /* "<name> <version>" -> struct component_info * */
+	struct map unresolved; /* images that wait for their digest, said already */
 	size_t source_bytes;   /* of all Python sources so far */
 	int *order;            /* topological, ties by name; complete only without a cycle */
 	int order_len;
@@ -72,6 +104,7 @@ struct compiler {
 	char *working_directory; /* normalised; owned */
 	json_t *parameters;      /* name -> value of this freeze; null: a run must give it; owned */
 	struct refs *refs;       /* of the parameters; while validate_spec runs */
+	struct buf scratch;      /* to write canonical text in before its length is known */
 	json_t *empty;           /* {}, shared by all that have nothing to say; owned */
 };
 

@@ -7,6 +7,7 @@
 #include "compiler/component.h"
 #include "compiler/freeze.h"
 #include "compiler/refs.h"
+#include "compiler/settings.h"
 
 #define IMPORT_EXAMPLE "from fondant.component import PandasTransformComponent"
 
@@ -92,10 +93,9 @@ static void check_requirements(struct check *c, const json_t *python)
 
 /* What the code says, strings and comments left out. */
 struct code {
-	bool any;       /* there is some */
-	bool imports;   /* something is imported */
-	bool loads;     /* DaskLoadComponent is named */
-	bool reads;     /* one of the other base classes is */
+	bool any;     /* there is some */
+	bool imports; /* something is imported */
+	struct python_bases bases;
 	bool decorated; /* by the framework's decorator */
 };
 
@@ -135,8 +135,9 @@ static void note_word(struct code *code, const char *s, size_t len, bool decorat
 	while (i < array_size(words) && (strlen(words[i]) != len || strncmp(words[i], s, len) != 0))
 		i++;
 	code->imports = code->imports || i <= 1 || (len > 7 && strncmp(s, "importlib", len) == 0);
-	code->loads = code->loads || i == 2;
-	code->reads = code->reads || (i >= 3 && i <= 5);
+	code->bases.loads = code->bases.loads || i == 2;
+	code->bases.transforms = code->bases.transforms || i == 3 || i == 4;
+	code->bases.writes = code->bases.writes || i == 5;
 	code->decorated = code->decorated || (i == 6 && decorator);
 }
 
@@ -171,11 +172,47 @@ static struct code read_code(const char *s)
 	return code;
 }
 
-bool python_is_loader(const json_t *source, bool reads_nothing)
+struct python_bases python_bases(const json_t *source)
 {
-	struct code code = read_code(json_string_value(source));
+	return read_code(json_string_value(source)).bases;
+}
 
-	return code.loads != code.reads ? code.loads : reads_nothing;
+bool python_is_loader(struct python_bases bases, bool reads_nothing)
+{
+	bool reads = bases.transforms || bases.writes;
+
+	return bases.loads != reads ? bases.loads : reads_nothing;
+}
+
+bool python_is_writer(struct python_bases bases)
+{
+	return bases.writes && !bases.transforms && !bases.loads;
+}
+
+/* More than `additionalProperties`, which the framework writes for every class. */
+static bool names_fields(const json_t *mapping)
+{
+	return json_object_size(mapping) > (check_get(mapping, "additionalProperties") != NULL);
+}
+
+/* What the step declares against what the class that the source names can do. */
+static void check_declared(struct check *c, const json_t *python, const json_t *source)
+{
+	const json_t *consumes = check_get(python, "consumes");
+	struct python_bases bases = python_bases(source);
+
+	if (json_is_object(consumes) && !json_object_size(consumes) && !bases.loads &&
+		(bases.transforms || bases.writes))
+		check_error_at(c, "consumes", "ReadsDataset",
+			"`{}` says that the step reads nothing, but the class that the source "
+			"names (%s) reads a dataset: list the fields that it reads, leave "
+			"`consumes` out for all of them, or derive from DaskLoadComponent",
+			bases.transforms ? "PandasTransformComponent or DaskTransformComponent"
+					 : "DaskWriteComponent");
+	if (python_is_writer(bases) && names_fields(check_get(python, "produces")))
+		check_error_at(c, "produces", "ProducesNothing",
+			"DaskWriteComponent writes the dataset elsewhere and leaves none behind: "
+			"remove `produces`, or derive from another class");
 }
 
 /*
@@ -210,7 +247,7 @@ static void warn_without_base(struct check *c, const char *text)
 {
 	struct code code = read_code(text);
 
-	if (code.loads || code.reads)
+	if (code.bases.loads || code.bases.transforms || code.bases.writes)
 		return;
 	diag_add_warning(c->diags, c->w.text, "NoComponentInSource",
 		"none of DaskLoadComponent, DaskTransformComponent, PandasTransformComponent and "
@@ -237,14 +274,41 @@ static bool check_source(struct check *c, const json_t *source)
 	return false;
 }
 
+/* What the data of a ConfigMap can have as a key (Kubernetes, IsConfigMapKey). */
+static bool is_data_key(const char *key)
+{
+	size_t len = strlen(key);
+
+	return len && len <= 253 && strcmp(key, ".") != 0 && !str_starts_with(key, "..") &&
+	       strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+		       len;
+}
+
 char *python_source_ref(const json_t *python)
 {
 	const json_t *key = check_get(check_get(python, "sourceFrom"), "configMapKeyRef");
 	const char *name = model_string(key, "name"), *entry = model_string(key, "key");
 
-	if (!name || !*name || !entry || !*entry || strchr(name, '/'))
+	if (!name || !settings_is_dns_subdomain(name) || !entry || !is_data_key(entry))
 		return NULL;
 	return xasprintf("%s/%s", name, entry);
+}
+
+static void wrong_ref(struct check *c, const json_t *key)
+{
+	const char *name = model_string(key, "name"), *entry = model_string(key, "key");
+	size_t mark = where_key(&c->w, "configMapKeyRef");
+
+	if (!settings_is_dns_subdomain(name))
+		check_error_at(c, "name", "InvalidName",
+			"`%.80s` is not the name of a ConfigMap: lowercase letters, digits, - "
+			"and . only",
+			name);
+	if (!is_data_key(entry))
+		check_error_at(c, "key", "InvalidName",
+			"`%.80s` is not a key of a ConfigMap: letters, digits, -, _ and . only",
+			entry);
+	where_back(&c->w, mark);
 }
 
 /* The text that sourceFrom names; borrowed, NULL with a finding. */
@@ -266,8 +330,12 @@ static json_t *source_from(struct compiler *m, const json_t *python, const json_
 	if (json_is_string(source))
 		return source;
 	if (!ref)
-		check_error(&m->c, "InvalidName", "`%.80s` is not the name of a ConfigMap",
-			model_string(key, "name"));
+		wrong_ref(&m->c, key);
+	else if (model_string(source, "error"))
+		check_error(&m->c, "InvalidSource",
+			"key `%.80s` of ConfigMap `%.80s` cannot be used: %.200s",
+			model_string(key, "key"), model_string(key, "name"),
+			model_string(source, "error"));
 	else
 		diag_add_waiting(m->c.diags, m->c.w.text, "SourceNotFound",
 			"there is no key `%.80s` in a ConfigMap `%.80s` of namespace `%.63s` yet",
@@ -364,6 +432,8 @@ static void infer_from(
 	json_object_foreach (check_get(s->json, which), name, value) {
 		size_t inner = where_key(&m->c.w, name);
 
+		if (!json_is_null(value))
+			component_check_keyword(&m->c, name); /* declared all the same */
 		if (!json_is_null(value) && component_check_arg_name(&m->c, name))
 			json_object_set_new_nocheck(args, name,
 				json_pack("{s:s}", "type", secret ? "str" : type_of(m, value)));
@@ -382,6 +452,23 @@ static json_t *infer_args(struct compiler *m, const struct step_model *s)
 	infer_from(m, s, "secretArguments", args);
 	m->c.w = here;
 	return args;
+}
+
+/* What no component file is asked: the class is Python, and so are its arguments' names. All else
+ * is said of the component that the step becomes. */
+static void check_keywords(struct check *c, const json_t *python)
+{
+	size_t mark = where_key(&c->w, "args");
+	const char *name;
+	json_t *arg;
+
+	json_object_foreach (check_get(python, "args"), name, arg) {
+		size_t inner = where_key(&c->w, name);
+
+		component_check_keyword(c, name);
+		where_back(&c->w, inner);
+	}
+	where_back(&c->w, mark);
 }
 
 /* --- the component --- */
@@ -425,7 +512,10 @@ json_t *python_component(
 	if (!json_is_object(python))
 		return NULL;
 	check_requirements(&m->c, python);
+	check_keywords(&m->c, python);
 	source = find_source(m, python, pinned);
+	if (source)
+		check_declared(&m->c, python, source);
 	if (diag_errors(m->c.diags) + diag_waits(m->c.diags) > before || !source ||
 		m->c.diags->dropped)
 		return NULL;

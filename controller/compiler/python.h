@@ -13,6 +13,8 @@
 #define PYTHON_MAX_SOURCE ((size_t)512 << 10) /* bytes */
 #define PYTHON_MAX_REQUIREMENTS 128
 #define PYTHON_MAX_REQUIREMENT 512 /* bytes of one */
+/* Why compile_input.sources has an error for a key under a ConfigMap's binaryData. */
+#define PYTHON_BINARY_SOURCE "it is under binaryData, and a source must be UTF-8 text under data"
 
 /*
  * Checks `python`, which the current place of m->c is at, and adds all findings. Returns the
@@ -24,12 +26,24 @@
 json_t *python_component(
 	struct compiler *m, struct step_model *s, const json_t *python, const json_t *pinned);
 
+/* Which of the framework's base classes a source names: outside of strings and comments. */
+struct python_bases {
+	bool loads;      /* DaskLoadComponent */
+	bool transforms; /* PandasTransformComponent or DaskTransformComponent */
+	bool writes;     /* DaskWriteComponent */
+};
+
+struct python_bases python_bases(const json_t *source);
+
 /* It reads no dataset: by the base class that the source names, and where that leaves it open
  * because the step says nothing that it could read. For a step without `consumes`; one that has it
  * (`{}`: nothing) says so itself. */
-bool python_is_loader(const json_t *source, bool reads_nothing);
+bool python_is_loader(struct python_bases bases, bool reads_nothing);
+/* It leaves no dataset behind: DaskWriteComponent is the only one named. */
+bool python_is_writer(struct python_bases bases);
 
-/* "<ConfigMap>/<key>" of sourceFrom, NULL when there is none or it is not whole. Owned. */
+/* "<ConfigMap>/<key>" of sourceFrom, NULL when there is none, it is not whole, or no ConfigMap can
+ * have such a name or key. Owned. */
 char *python_source_ref(const json_t *python);
 
 #endif

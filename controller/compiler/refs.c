@@ -360,12 +360,58 @@ static json_t *insert_parameters(struct refs *r, struct check *c, const json_t *
 	return json_stringn_nocheck(buf_str(&out), out.len);
 }
 
+/* The text begins with what looks like a reference and is none: `$( name )`, `$(name`, `${name}`.
+ * Returns its length, 0: it does not. */
+static size_t unfinished(const char *s, struct piece *ret_name)
+{
+	bool brace = s[0] == '$' && s[1] == '{';
+	const char *name = s + 2, *end;
+	auto_free char *parameter = NULL, *run = NULL;
+	size_t n;
+
+	if (!brace && !(s[0] == '$' && s[1] == '('))
+		return 0;
+	name += strspn(name, " \t");
+	n = name_length(name);
+	end = name + n + strspn(name + n, " \t");
+	*ret_name = (struct piece){.kind = PIECE_NAME, .text = name, .len = n};
+	parameter = name_below(ret_name, PARAMETERS);
+	run = name_below(ret_name, RUN);
+	if (!(parameter && *parameter) && !is_run_name(run))
+		return 0;
+	if (brace ? *end != '}' : end == name + n && *end == ')' && name == s + 2)
+		return 0;
+	return (size_t)(end - s) + (*end == (brace ? '}' : ')'));
+}
+
+/* One finding a string is enough. */
+static void warn_unfinished(struct check *c, const char *text)
+{
+	struct piece p, name;
+	const char *at = text;
+
+	for (; next_piece(&text, &p); at = text) {
+		size_t len = p.kind == PIECE_TEXT ? unfinished(at, &name) : 0;
+		int shown = (int)(len > SHOWN ? SHOWN : len);
+		int name_shown = (int)(name.len > SHOWN ? SHOWN : name.len);
+
+		if (!len)
+			continue;
+		diag_add_warning(c->diags, c->w.text, "UnfinishedReference",
+			"`%.*s` is no reference and stays as it is; write $(%.*s) for the value%s",
+			shown, at, name_shown, name.text,
+			at[1] == '(' ? ", or $$( instead of $( to mean the text" : "");
+		return;
+	}
+}
+
 static json_t *substitute_string(struct refs *r, struct check *c, const json_t *value, bool text)
 {
 	const char *written = json_string_value(value);
 	bool inserts = false;
 	struct piece p;
 
+	warn_unfinished(c, written);
 	if (!check_names(r, c, written, &inserts) || !inserts)
 		return json_incref((json_t *)value);
 	if (!text && is_alone(written, &p)) {

@@ -1,7 +1,8 @@
 /*
  * $(...) in the user's text. `$(parameters.x)` is replaced when the pipeline is frozen,
  * `$(run.name)`, `$(run.scheduledTime)` and `$(run.scheduledDate)` when a run starts, `$$(` stands
- * for a plain `$(`; a `$` of any other kind is text. What a parameter inserts is never looked at
+ * for a plain `$(`; a `$` of any other kind is text (what looks like an unfinished reference is
+ * warned of: UnfinishedReference). What a parameter inserts is never looked at
  * again: its own `$(` becomes `$$(`. Keys of maps are never touched.
  */
 #ifndef COMPILER_REFS_H

@@ -6,6 +6,7 @@
 
 #include "base/image_ref.h"
 #include "base/mem.h"
+#include "compiler/cachekey.h"
 #include "compiler/catalog.h"
 #include "compiler/component.h"
 #include "compiler/python.h"
@@ -170,7 +171,7 @@ static bool reads_nothing(const struct compiler *m, const struct step_model *s)
 	const json_t *step;
 	size_t i;
 
-	if (json_array_size(check_get(s->json, "from")) || check_get(s->json, "fromManifest"))
+	if (json_array_size(s->given[STEP_FROM]) || s->given[STEP_FROM_MANIFEST])
 		return false;
 	if (!s->index)
 		return true;
@@ -181,18 +182,40 @@ static bool reads_nothing(const struct compiler *m, const struct step_model *s)
 	return false;
 }
 
+/* The arguments that do not come from Secrets, whether declared or inferred: what is given as a
+ * secret is not part of a key. New reference. */
+static json_t *open_args(const struct step_model *s)
+{
+	json_t *args = json_object_get(s->component->normal, "args"), *value;
+	json_t *open = args ? json_copy(args) : json_object();
+	const char *name;
+
+	json_object_foreach (s->given[STEP_SECRET_ARGUMENTS], name, value) {
+		if (!json_is_null(value))
+			json_object_del(open, name);
+	}
+	return open;
+}
+
 /* The framework says of every class without declared fields that it takes any; a loader takes
- * none. */
+ * none, and a writer leaves none. */
 static void resolve_python(
 	struct compiler *m, struct step_model *s, const json_t *python, const json_t *pinned)
 {
 	auto_json *component = python_component(m, s, python, json_object_get(pinned, "python"));
+	struct python_bases bases;
 
 	if (!component)
 		return;
 	resolve_own(m, s, component);
-	if (s->component && !check_get(python, "consumes") &&
-		python_is_loader(json_object_get(s->python, "source"), reads_nothing(m, s))) {
+	if (!s->component)
+		return;
+	bases = python_bases(json_object_get(s->python, "source"));
+	s->component->key_args = open_args(s);
+	s->component->writer = python_is_writer(bases);
+	if (s->component->writer)
+		s->component->generic_out = false;
+	if (!check_get(python, "consumes") && python_is_loader(bases, reads_nothing(m, s))) {
 		s->component->loader = true;
 		s->component->generic_in = false;
 	}
@@ -207,14 +230,38 @@ static bool policy_is(const struct compiler *m, const char *word)
 	return policy && strcmp(policy, word) == 0;
 }
 
-static void wait_for_digest(struct compiler *m, const char *image, const json_t *answer)
+/* Where the image is written: in the step itself, or behind its ref or catalog. */
+static size_t where_image(struct compiler *m, const struct step_model *s)
+{
+	static const char *const own[] = {"spec", "python"};
+	size_t mark = m->c.w.len;
+
+	for (size_t i = 0; i < array_size(own); i++) {
+		if (check_get(s->given[STEP_COMPONENT], own[i])) {
+			where_key(&m->c.w, own[i]);
+			where_key(&m->c.w, "image");
+		}
+	}
+	return mark;
+}
+
+/* Said once of an image, at the first step that runs it. */
+static void wait_for_digest(
+	struct compiler *m, const struct step_model *s, const char *image, const json_t *answer)
 {
 	const char *why = model_string(answer, "error");
+	size_t mark;
 
+	if (map_has(&m->unresolved, image))
+		return;
+	map_set(&m->unresolved, image, (void *)s);
+	mark = where_image(m, s);
 	diag_add_waiting(m->c.diags, m->c.w.text, "ImageNotResolved",
 		"the digest of image `%.200s` is not known (%.300s), and imageDigestPolicy is "
-		"Required; write the image with its digest, or relax the policy",
+		"Required; write the image with its digest (name@sha256:...), give the digest "
+		"with --digest where kubectl fondant compiles, or relax the policy",
 		image, why ? why : "its registry has not been asked yet");
+	where_back(&m->c.w, mark);
 }
 
 static void resolve_image(struct compiler *m, struct step_model *s, const json_t *pinned)
@@ -229,7 +276,7 @@ static void resolve_image(struct compiler *m, struct step_model *s, const json_t
 		found = json_string_value(answer);
 	s->image = xstrdup(found);
 	if (!image_ref_has_digest(found) && policy_is(m, "Required"))
-		wait_for_digest(m, written, answer);
+		wait_for_digest(m, s, written, answer);
 }
 
 void model_resolve_component(struct compiler *m, struct step_model *s)
@@ -244,11 +291,11 @@ void model_resolve_component(struct compiler *m, struct step_model *s)
 		{.kind = "catalog", .resolve = resolve_catalog},
 		{.kind = "python", .resolve = resolve_python, .feature = BACKEND_PYTHON},
 	};
-	const json_t *component = check_get(s->json, "component");
+	const json_t *component = s->given[STEP_COMPONENT];
 	const json_t *spec = check_get(component, "spec"), *pinned;
 	size_t mark = where_key(&m->c.w, "component"), given = spec != NULL, inner;
 
-	for (size_t i = 0; i < array_size(kinds); i++)
+	for (size_t i = 0; i < array_size(kinds) && json_object_size(component) > given; i++)
 		given += check_get(component, kinds[i].kind) != NULL;
 	pinned = pinned_step(m, s, check_get(component, "python") != NULL);
 	if (given == 1 && spec) {
@@ -256,7 +303,7 @@ void model_resolve_component(struct compiler *m, struct step_model *s)
 		resolve_own(m, s, spec);
 		where_back(&m->c.w, inner);
 	}
-	for (size_t i = 0; given == 1 && i < array_size(kinds); i++) {
+	for (size_t i = 0; given == 1 && !spec && i < array_size(kinds); i++) {
 		const json_t *choice = check_get(component, kinds[i].kind);
 
 		if (!json_is_object(choice) || (kinds[i].feature & ~m->c.features))
@@ -267,5 +314,8 @@ void model_resolve_component(struct compiler *m, struct step_model *s)
 	}
 	if (s->component)
 		resolve_image(m, s, pinned);
+	/* Here, where its tree is in the caches of the machine: it is not read again later. */
+	if (s->component && !s->component->text)
+		cachekey_component(s->component, &m->scratch);
 	where_back(&m->c.w, mark);
 }

@@ -2,16 +2,16 @@
 
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/map.h"
+#include "compiler/volumes.h"
 
 #define OWN_LABELS "fondant.ai/"
 /* Variables that carry secret arguments (runners/kubernetes_job.c). */
 #define OWN_VARIABLES "FONDANT_SECRET_"
-/* Of a Python step (runners/kubernetes_python.c). */
-#define OWN_VOLUME "fondant-spec"
-#define OWN_PATH "/fondant/spec"
+/* Of a step that joins (runners/kubernetes_join.c). */
+#define OWN_INIT_CONTAINER "fondant-merge"
 
 static bool is_alnum(char ch)
 {
@@ -31,7 +31,7 @@ static bool is_label_word(const char *s, size_t len)
 }
 
 /* metav1 label and annotation keys: an optional DNS prefix, a slash, a word. */
-static bool is_label_key(const char *key)
+bool settings_is_label_key(const char *key)
 {
 	const char *slash = strchr(key, '/');
 	const char *word = slash ? slash + 1 : key;
@@ -56,7 +56,7 @@ static void check_label(struct check *c, const char *key, const json_t *value, b
 	if (!json_is_string(value))
 		check_error(c, "InvalidType", "must be a string, not %s; quote it",
 			check_kind_of(value));
-	else if (!is_label_key(key))
+	else if (!settings_is_label_key(key))
 		check_error(
 			c, "InvalidName", "is not a valid %s key", label ? "label" : "annotation");
 	else if (str_starts_with(key, OWN_LABELS))
@@ -183,32 +183,6 @@ static json_t *without_own(
 	return out;
 }
 
-static void check_mounts(struct check *c, const json_t *container)
-{
-	static const struct check_field mount_fields[] = {
-		{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 63},
-		{.name = "mountPath", .kind = CHECK_STRING, .required = true, .min = 1},
-		{.name = "readOnly", .kind = CHECK_BOOL},
-		{.name = "recursiveReadOnly", .kind = CHECK_STRING},
-		{.name = "subPath", .kind = CHECK_STRING},
-		{.name = "subPathExpr", .kind = CHECK_STRING},
-		{.name = "mountPropagation", .kind = CHECK_STRING},
-	};
-	size_t mark = where_key(&c->w, "volumeMounts"), i;
-	json_t *mount;
-
-	json_array_foreach (check_get(container, "volumeMounts"), i, mount) {
-		size_t inner = where_index(&c->w, i);
-
-		check_object(c, mount, mount_fields, array_size(mount_fields));
-		if (str_eq(json_string_value(check_get(mount, "mountPath")), OWN_PATH))
-			check_error_at(c, "mountPath", "ReservedName",
-				OWN_PATH " is the operator's; mount it elsewhere");
-		where_back(&c->w, inner);
-	}
-	where_back(&c->w, mark);
-}
-
 static void check_main(struct check *c, const json_t *container)
 {
 	const char *name = json_string_value(check_get(container, "name"));
@@ -232,14 +206,34 @@ static void check_main(struct check *c, const json_t *container)
 		mark = where_key(&c->w, "resources");
 		settings_check_resources(c, check_get(container, "resources"));
 		where_back(&c->w, mark);
-		check_mounts(c, container);
+		volumes_check_mounts(c, container);
 	}
 	json_decref(rest);
+}
+
+static void check_init_name(struct check *c, const char *name, struct map *seen)
+{
+	if (strcmp(name, "main") == 0)
+		check_error_at(c, "name", "ReservedField",
+			"`main` is the step's own container; choose another name");
+	else if (strcmp(name, OWN_INIT_CONTAINER) == 0)
+		check_error_at(c, "name", "ReservedName",
+			"`" OWN_INIT_CONTAINER "` is the operator's; choose another name");
+	else if (!str_is_dns_label(name))
+		check_error_at(c, "name", "InvalidName",
+			"a container's name has at most 63 lower-case letters, digits and -, "
+			"beginning and ending with a letter or digit");
+	else if (map_has(seen, name))
+		check_error_at(c, "name", "Duplicate",
+			"there are two containers called `%s`; rename one", name);
+	else
+		map_set(seen, name, seen);
 }
 
 static void check_init_containers(struct check *c, const json_t *pod)
 {
 	size_t mark = where_key(&c->w, "initContainers"), i;
+	auto_map seen = MAP_INIT;
 	json_t *container;
 
 	json_array_foreach (check_get(pod, "initContainers"), i, container) {
@@ -251,9 +245,8 @@ static void check_init_containers(struct check *c, const json_t *pod)
 		else if (check_get(container, "restartPolicy"))
 			check_error_at(c, "restartPolicy", "SidecarsNotSupported",
 				"sidecars are not supported");
-		else if (strcmp(name, "main") == 0)
-			check_error_at(c, "name", "ReservedField",
-				"`main` is the step's own container; choose another name");
+		else
+			check_init_name(c, name, &seen);
 		where_back(&c->w, inner);
 	}
 	where_back(&c->w, mark);
@@ -276,20 +269,7 @@ static void check_pod(struct check *c, const json_t *pod)
 	}
 	where_back(&c->w, mark);
 	check_init_containers(c, pod);
-	mark = where_key(&c->w, "volumes");
-	json_array_foreach (check_get(pod, "volumes"), i, item) {
-		size_t inner = where_index(&c->w, i);
-
-		if (!str_is_dns_label(json_string_value(check_get(item, "name"))))
-			check_error_at(c, "name", "InvalidName",
-				"a volume needs a name of lower-case letters, digits and -");
-		else if (str_eq(json_string_value(check_get(item, "name")), OWN_VOLUME))
-			check_error_at(c, "name", "ReservedName",
-				"the volume `" OWN_VOLUME
-				"` is the operator's; give this one another name");
-		where_back(&c->w, inner);
-	}
-	where_back(&c->w, mark);
+	volumes_check_names(c, pod);
 }
 
 void settings_check_pod_template(struct check *c, const json_t *pod_template)
@@ -322,7 +302,33 @@ void settings_check_pod_template(struct check *c, const json_t *pod_template)
 	where_back(&c->w, mark);
 }
 
-static void check_key_ref(struct check *c, const json_t *from, const char *which)
+/* A key of a Secret or ConfigMap: [-._a-zA-Z0-9]+, and what a file could not be called. */
+static bool is_data_key(const char *key)
+{
+	if (strcmp(key, ".") == 0 || str_starts_with(key, ".."))
+		return false;
+	for (; *key; key++) {
+		if (!is_alnum(*key) && *key != '-' && *key != '_' && *key != '.')
+			return false;
+	}
+	return true;
+}
+
+/* `ref` has a name and a key; kind: "Secret" or "ConfigMap". */
+static void check_key_names(struct check *c, const json_t *ref, const char *kind)
+{
+	if (!settings_is_dns_subdomain(json_string_value(check_get(ref, "name"))))
+		check_error_at(c, "name", "InvalidName",
+			"is not the name of a %s: those have lower-case letters, digits, - and .",
+			kind);
+	if (!is_data_key(json_string_value(check_get(ref, "key"))))
+		check_error_at(c, "key", "InvalidName",
+			"a %s's keys are letters, digits, -, _ and ., not `.` and not beginning "
+			"with `..`",
+			kind);
+}
+
+static void check_key_ref(struct check *c, const json_t *from, const char *which, const char *kind)
 {
 	static const struct check_field fields[] = {
 		{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
@@ -332,9 +338,51 @@ static void check_key_ref(struct check *c, const json_t *from, const char *which
 	const json_t *ref = check_get(from, which);
 	size_t mark = where_key(&c->w, which);
 
-	if (ref)
-		check_object(c, ref, fields, array_size(fields));
+	if (ref && check_object(c, ref, fields, array_size(fields)))
+		check_key_names(c, ref, kind);
 	where_back(&c->w, mark);
+}
+
+/* metadata.labels['x'] and metadata.annotations['x'] */
+static bool is_subscripted(const char *path)
+{
+	auto_free char *key = NULL;
+	size_t len;
+
+	if (str_starts_with(path, "metadata.labels['"))
+		path += strlen("metadata.labels['");
+	else if (str_starts_with(path, "metadata.annotations['"))
+		path += strlen("metadata.annotations['");
+	else
+		return false;
+	len = strlen(path);
+	if (len < 2 || strcmp(path + len - 2, "']") != 0)
+		return false;
+	key = xstrndup(path, len - 2);
+	return settings_is_label_key(key);
+}
+
+/* What a variable can be told of its pod (core validation,
+ * validEnvDownwardAPIFieldPathExpressions).
+ */
+static void check_field_path(struct check *c, const char *path)
+{
+	static const char *const paths[] = {"metadata.name", "metadata.namespace", "metadata.uid",
+		"spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs",
+		"status.podIP", "status.podIPs", NULL};
+	char near[CHECK_HINT_SIZE];
+
+	for (size_t i = 0; paths[i]; i++) {
+		if (strcmp(path, paths[i]) == 0)
+			return;
+	}
+	if (!is_subscripted(path))
+		check_error_at(c, "fieldPath", "InvalidValue",
+			"`%.80s` is no field that a variable can have: those are metadata.name, "
+			"namespace and uid, metadata.labels['x'], metadata.annotations['x'], "
+			"spec.nodeName and serviceAccountName, status.hostIP, hostIPs, podIP and "
+			"podIPs%s",
+			path, check_hint_word(c, paths, path, near));
 }
 
 static void check_value_from(struct check *c, const json_t *from)
@@ -359,11 +407,11 @@ static void check_value_from(struct check *c, const json_t *from)
 	if (given != 1)
 		check_error(c, "InvalidValue",
 			"give exactly one of secretKeyRef, configMapKeyRef and fieldRef");
-	check_key_ref(c, from, "secretKeyRef");
-	check_key_ref(c, from, "configMapKeyRef");
+	check_key_ref(c, from, "secretKeyRef", "Secret");
+	check_key_ref(c, from, "configMapKeyRef", "ConfigMap");
 	mark = where_key(&c->w, "fieldRef");
-	if (ref)
-		check_object(c, ref, field_ref, array_size(field_ref));
+	if (ref && check_object(c, ref, field_ref, array_size(field_ref)))
+		check_field_path(c, json_string_value(check_get(ref, "fieldPath")));
 	where_back(&c->w, mark);
 }
 
@@ -421,95 +469,6 @@ void settings_check_env(struct check *c, const json_t *env)
 	}
 }
 
-/* resource.Quantity: a decimal number, then a binary, decimal or exponent suffix. */
-static bool is_quantity(const char *s)
-{
-	static const char *const suffixes[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "n", "u",
-		"m", "k", "M", "G", "T", "P", "E"};
-	size_t whole, part = 0;
-
-	if (*s == '+')
-		s++;
-	whole = strspn(s, "0123456789");
-	s += whole;
-	if (*s == '.') {
-		part = strspn(s + 1, "0123456789");
-		s += 1 + part;
-	}
-	if (!whole && !part)
-		return false;
-	for (size_t i = 0; i < array_size(suffixes); i++) {
-		if (strcmp(s, suffixes[i]) == 0)
-			return true;
-	}
-	if (*s != 'e' && *s != 'E')
-		return false;
-	s++;
-	if (*s == '+' || *s == '-')
-		s++;
-	return *s && !s[strspn(s, "0123456789")];
-}
-
-static void check_quantities(struct check *c, const json_t *resources, const char *which)
-{
-	size_t mark = where_key(&c->w, which);
-	const char *key;
-	json_t *value;
-
-	json_object_foreach (check_get(resources, which), key, value) {
-		size_t inner = where_key(&c->w, key);
-		const char *text = json_string_value(value);
-
-		if (!is_label_key(key))
-			check_error(c, "InvalidName",
-				"is not the name of a resource such as cpu, memory or "
-				"nvidia.com/gpu");
-		else if (text ? !is_quantity(text)
-			      : !json_is_number(value) || json_number_value(value) < 0)
-			check_error(c, "InvalidValue", "must be a quantity such as 500m, 2 or 1Gi");
-		where_back(&c->w, inner);
-	}
-	where_back(&c->w, mark);
-}
-
-void settings_check_resources(struct check *c, const json_t *resources)
-{
-	static const struct check_field fields[] = {
-		{.name = "requests", .kind = CHECK_OBJECT, .max = 32},
-		{.name = "limits", .kind = CHECK_OBJECT, .max = 32},
-		{.name = "claims", .kind = CHECK_ARRAY, .max = 32},
-	};
-	static const struct check_field claim_fields[] = {
-		{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 63},
-		{.name = "request", .kind = CHECK_STRING, .min = 1, .max = 63},
-	};
-	json_t *claim;
-	size_t mark, i;
-
-	if (!resources || !check_object(c, resources, fields, array_size(fields)))
-		return;
-	check_quantities(c, resources, "requests");
-	check_quantities(c, resources, "limits");
-	mark = where_key(&c->w, "claims");
-	json_array_foreach (check_get(resources, "claims"), i, claim) {
-		size_t inner = where_index(&c->w, i);
-
-		check_object(c, claim, claim_fields, array_size(claim_fields));
-		where_back(&c->w, inner);
-	}
-	where_back(&c->w, mark);
-}
-
-/* A key of a Secret: [-._a-zA-Z0-9]+ */
-static bool is_secret_key(const char *key)
-{
-	for (; *key; key++) {
-		if (!is_alnum(*key) && *key != '-' && *key != '_' && *key != '.')
-			return false;
-	}
-	return true;
-}
-
 static void check_secret(struct check *c, const json_t *secret)
 {
 	static const struct check_field fields[] = {
@@ -532,15 +491,8 @@ static void check_secret(struct check *c, const json_t *secret)
 	if (!check_object(c, secret, fields, array_size(fields)))
 		return;
 	mark = where_key(&c->w, "secretKeyRef");
-	if (check_object(c, ref, ref_fields, array_size(ref_fields))) {
-		if (!settings_is_dns_subdomain(json_string_value(check_get(ref, "name"))))
-			check_error_at(c, "name", "InvalidName",
-				"is not the name of a Secret: those have lower-case letters, "
-				"digits, - and .");
-		if (!is_secret_key(json_string_value(check_get(ref, "key"))))
-			check_error_at(c, "key", "InvalidName",
-				"a Secret's keys are letters, digits, -, _ and .");
-	}
+	if (check_object(c, ref, ref_fields, array_size(ref_fields)))
+		check_key_names(c, ref, "Secret");
 	where_back(&c->w, mark);
 }
 
@@ -582,7 +534,12 @@ const char *settings_accelerator_resource(const char *type)
 		return "nvidia.com/gpu";
 	if (strcmp(type, "TPU") == 0)
 		return "google.com/tpu";
-	return strchr(type, '/') && is_label_key(type) ? type : NULL;
+	return strchr(type, '/') && settings_is_label_key(type) ? type : NULL;
+}
+
+static bool is_model(const char *type)
+{
+	return str_starts_with(type, "NVIDIA_") || str_starts_with(type, "TPU_");
 }
 
 void settings_check_accelerator(struct check *c, const json_t *accelerator)
@@ -594,6 +551,8 @@ void settings_check_accelerator(struct check *c, const json_t *accelerator)
 	const char *type = json_string_value(check_get(accelerator, "type"));
 
 	check_object(c, accelerator, fields, array_size(fields));
+	if (type && (c->features & BACKEND_ACCELERATOR_MODELS) && is_model(type))
+		return;
 	if (type && *type && !settings_accelerator_resource(type))
 		check_error_at(c, "type", "InvalidValue",
 			"`%.80s` is not GPU, TPU or the name of a resource such as amd.com/gpu",
@@ -670,8 +629,7 @@ void settings_check_cache(struct check *c, const json_t *cache)
 		check_object(c, cache, fields, array_size(fields));
 }
 
-/* Path equals the mount or lies below it. */
-static bool lies_below(const char *path, const char *mount)
+bool settings_lies_below(const char *path, const char *mount)
 {
 	size_t len = strlen(mount);
 
@@ -692,7 +650,7 @@ bool settings_mounts_path(const json_t *pod_template, const char *path, bool wri
 		json_array_foreach (check_get(container, "volumeMounts"), j, mount) {
 			const char *at = json_string_value(check_get(mount, "mountPath"));
 
-			if (at && *at == '/' && lies_below(path, at) &&
+			if (at && *at == '/' && settings_lies_below(path, at) &&
 				!(writable && json_is_true(check_get(mount, "readOnly"))))
 				return true;
 		}

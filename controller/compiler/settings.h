@@ -26,8 +26,12 @@ void settings_check_secret_arguments(struct check *c, const json_t *secrets);
 /* The extended resource that a type of accelerator is: GPU nvidia.com/gpu, TPU google.com/tpu, the
  * name of a resource itself; NULL: no such type. */
 const char *settings_accelerator_resource(const char *type);
+/* An optional DNS prefix with a slash, and a word of at most 63 bytes. */
+bool settings_is_label_key(const char *key);
 bool settings_is_label_value(const char *value);
 bool settings_is_dns_subdomain(const char *s);
+/* Path equals the mount or lies below it. */
+bool settings_lies_below(const char *path, const char *mount);
 /* A mount of container `main` holds the absolute path. */
 bool settings_mounts_path(const json_t *pod_template, const char *path, bool writable);
 

@@ -230,7 +230,12 @@ static bool is_plain(const json_t *field, const char *name)
 
 bool type_is_normal(const json_t *field)
 {
-	return is_plain(field, view(field).name);
+	const char *name;
+
+	if (!json_is_object(field) || json_object_size(field) != 1)
+		return false;
+	name = json_string_value(json_object_get(field, "type"));
+	return name && find_name(name) && strcmp(name, "struct") != 0 && strcmp(name, "utf8") != 0;
 }
 
 static json_t *new_type(const char *name)

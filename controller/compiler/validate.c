@@ -9,6 +9,7 @@
 #include "compiler/params.h"
 #include "compiler/refs.h"
 #include "compiler/settings.h"
+#include "compiler/volumes.h"
 
 #define MAX_PIPELINE_NAME 40
 #define MAX_DIRECTORY 1024
@@ -67,30 +68,48 @@ static const struct check_field trigger_fields[] = {
 	{.name = "rerunToken", .kind = CHECK_STRING, .max = 253},
 };
 
-static const struct check_field step_fields[] = {
-	{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1},
-	{.name = "component", .kind = CHECK_OBJECT, .required = true},
-	{.name = "from", .kind = CHECK_ARRAY, .max = 32},
-	{.name = "dependsOn", .kind = CHECK_ARRAY, .max = 32},
-	{.name = "fromManifest", .kind = CHECK_STRING, .min = 1, .max = MAX_DIRECTORY},
-	{.name = "arguments", .kind = CHECK_OBJECT, .max = 256},
-	{.name = "secretArguments", .kind = CHECK_OBJECT, .max = 64},
-	{.name = "consumes", .kind = CHECK_OBJECT, .max = 512},
-	{.name = "produces", .kind = CHECK_OBJECT, .max = 512},
-	{.name = "inputPartitionRows", .kind = CHECK_INT, .min = 1},
-	{.name = "env", .kind = CHECK_ARRAY, .max = 64, .feature = BACKEND_POD_TEMPLATE},
-	{.name = "resources", .kind = CHECK_OBJECT, .feature = BACKEND_RESOURCES},
-	{.name = "accelerator", .kind = CHECK_OBJECT, .feature = BACKEND_ACCELERATOR},
-	{.name = "instanceType",
+static const struct check_field step_fields[STEP_MEMBERS] = {
+	[STEP_NAME] = {.name = "name", .kind = CHECK_STRING, .required = true, .min = 1},
+	[STEP_COMPONENT] = {.name = "component", .kind = CHECK_OBJECT, .required = true},
+	[STEP_FROM] = {.name = "from", .kind = CHECK_ARRAY, .max = 32},
+	[STEP_DEPENDS_ON] = {.name = "dependsOn", .kind = CHECK_ARRAY, .max = 32},
+	[STEP_FROM_MANIFEST] = {.name = "fromManifest",
+		.kind = CHECK_STRING,
+		.min = 1,
+		.max = MAX_DIRECTORY},
+	[STEP_ARGUMENTS] = {.name = "arguments", .kind = CHECK_OBJECT, .max = 256},
+	[STEP_SECRET_ARGUMENTS] = {.name = "secretArguments", .kind = CHECK_OBJECT, .max = 64},
+	[STEP_CONSUMES] = {.name = "consumes", .kind = CHECK_OBJECT, .max = 512},
+	[STEP_PRODUCES] = {.name = "produces", .kind = CHECK_OBJECT, .max = 512},
+	[STEP_INPUT_PARTITION_ROWS] = {.name = "inputPartitionRows", .kind = CHECK_INT, .min = 1},
+	[STEP_ENV] = {.name = "env",
+		.kind = CHECK_ARRAY,
+		.max = 64,
+		.feature = BACKEND_POD_TEMPLATE},
+	[STEP_RESOURCES] = {.name = "resources",
+		.kind = CHECK_OBJECT,
+		.feature = BACKEND_RESOURCES},
+	[STEP_ACCELERATOR] = {.name = "accelerator",
+		.kind = CHECK_OBJECT,
+		.feature = BACKEND_ACCELERATOR},
+	[STEP_INSTANCE_TYPE] = {.name = "instanceType",
 		.kind = CHECK_STRING,
 		.min = 1,
 		.max = 253,
 		.feature = BACKEND_INSTANCE_TYPE},
-	{.name = "retry", .kind = CHECK_OBJECT, .feature = BACKEND_RETRY},
-	{.name = "timeout", .kind = CHECK_DURATION, .min = 1, .feature = BACKEND_TIMEOUT},
-	{.name = "pendingTimeout", .kind = CHECK_DURATION, .min = 1, .feature = BACKEND_TIMEOUT},
-	{.name = "cache", .kind = CHECK_OBJECT},
-	{.name = "podTemplate", .kind = CHECK_OBJECT, .feature = BACKEND_POD_TEMPLATE},
+	[STEP_RETRY] = {.name = "retry", .kind = CHECK_OBJECT, .feature = BACKEND_RETRY},
+	[STEP_TIMEOUT] = {.name = "timeout",
+		.kind = CHECK_DURATION,
+		.min = 1,
+		.feature = BACKEND_TIMEOUT},
+	[STEP_PENDING_TIMEOUT] = {.name = "pendingTimeout",
+		.kind = CHECK_DURATION,
+		.min = 1,
+		.feature = BACKEND_TIMEOUT},
+	[STEP_CACHE] = {.name = "cache", .kind = CHECK_OBJECT},
+	[STEP_POD_TEMPLATE] = {.name = "podTemplate",
+		.kind = CHECK_OBJECT,
+		.feature = BACKEND_POD_TEMPLATE},
 };
 
 static const struct check_field component_kinds[] = {
@@ -215,27 +234,30 @@ static void validate_directory(struct compiler *m)
 			"backend `%.63s` cannot reach a local path; give a URI", m->c.backend);
 }
 
-static void check_setting(struct compiler *m, const json_t *step, const char *key,
+static void check_setting(struct compiler *m, const json_t *value, const char *key,
 	void (*check)(struct check *c, const json_t *value))
 {
-	const json_t *value = check_get(step, key);
-	size_t mark = where_key(&m->c.w, key);
+	size_t mark;
 
-	if (json_is_object(value)) /* another kind is said by the table */
-		check(&m->c, value);
+	if (!json_is_object(value))
+		return; /* another kind is said by the table */
+	mark = where_key(&m->c.w, key);
+	check(&m->c, value);
 	where_back(&m->c.w, mark);
 }
 
-static void validate_component_choice(struct compiler *m, const json_t *step)
+static void validate_component_choice(struct compiler *m, const struct step_model *s)
 {
-	const json_t *component = check_get(step, "component");
+	const json_t *component = s->given[STEP_COMPONENT];
 	size_t mark = where_key(&m->c.w, "component");
+	json_t *choices[array_size(component_kinds)] = {0};
 	int given = 0;
 
 	if (json_is_object(component)) {
-		check_object(&m->c, component, component_kinds, array_size(component_kinds));
+		check_members(
+			&m->c, component, component_kinds, array_size(component_kinds), choices);
 		for (size_t i = 0; i < array_size(component_kinds); i++)
-			given += check_get(component, component_kinds[i].name) != NULL;
+			given += choices[i] != NULL;
 		if (given != 1)
 			check_error(&m->c, "InvalidValue",
 				"give exactly one of ref, catalog, spec and python");
@@ -245,7 +267,7 @@ static void validate_component_choice(struct compiler *m, const json_t *step)
 
 static void validate_name(struct compiler *m, struct step_model *s)
 {
-	const char *name = json_string_value(check_get(s->json, "name"));
+	const char *name = json_string_value(s->given[STEP_NAME]);
 
 	if (!name || !*name)
 		return; /* said by the table */
@@ -283,25 +305,40 @@ static json_t *read_argument(struct compiler *m, const char *name, json_t *value
 	return new;
 }
 
+/* In s->arguments, which is the user's own tree until something in it changes; value NULL: none. */
+static void set_argument(struct step_model *s, json_t *written, const char *name, json_t *value)
+{
+	if (value && json_object_get(s->arguments, name) == value)
+		return;
+	if (s->arguments == written) {
+		json_decref(written);
+		s->arguments = json_copy(written);
+	}
+	if (value)
+		json_object_set_nocheck(s->arguments, name, value);
+	else
+		json_object_del(s->arguments, name);
+}
+
 /* Nulls dropped, parameters replaced, and what is wrong already left out. */
 static void read_arguments(struct compiler *m, struct step_model *s)
 {
-	const json_t *arguments = check_get(s->json, "arguments");
+	json_t *arguments = s->given[STEP_ARGUMENTS];
 	size_t mark = where_key(&m->c.w, "arguments");
 	const char *name;
 	json_t *value;
 
 	if (json_is_object(arguments))
-		s->arguments = json_object();
-	json_object_foreach ((json_t *)arguments, name, value) {
+		s->arguments = json_incref(arguments);
+	json_object_foreach (arguments, name, value) {
 		json_t *new = NULL;
 
 		if (json_is_object(value) || json_is_array(value) || refs_any(value))
 			new = read_argument(m, name, value);
 		else if (!json_is_null(value))
 			new = json_incref(value);
-		if (new)
-			json_object_set_new_nocheck(s->arguments, name, new);
+		set_argument(s, arguments, name, new);
+		json_decref(new);
 	}
 	where_back(&m->c.w, mark);
 }
@@ -330,9 +367,33 @@ static json_t *read_variable(struct compiler *m, json_t *item)
 	return out;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const char *x = model_string(*(json_t *const *)a, "name");
+	const char *y = model_string(*(json_t *const *)b, "name");
+
+	return strcmp(x ? x : "", y ? y : "");
+}
+
+/* By name, and names are unique: their order means nothing. */
+static void sort_env(struct step_model *s)
+{
+	size_t n = json_array_size(s->env), i;
+	auto_free json_t **items = xcalloc(n + 1, sizeof(json_t *));
+	json_t *sorted = json_array(), *item;
+
+	json_array_foreach (s->env, i, item)
+		items[i] = item;
+	qsort(items, n, sizeof(*items), compare_names);
+	for (i = 0; i < n; i++)
+		json_array_append(sorted, items[i]);
+	json_decref(s->env);
+	s->env = sorted;
+}
+
 static void read_env(struct compiler *m, struct step_model *s)
 {
-	const json_t *env = check_get(s->json, "env");
+	const json_t *env = s->given[STEP_ENV];
 	size_t mark = where_key(&m->c.w, "env"), i;
 	json_t *plain, *item;
 
@@ -346,6 +407,7 @@ static void read_env(struct compiler *m, struct step_model *s)
 			json_array_append_new(s->env, read_variable(m, item));
 			where_back(&m->c.w, inner);
 		}
+		sort_env(s);
 		json_decref(plain);
 	}
 	where_back(&m->c.w, mark);
@@ -360,6 +422,9 @@ static const char *manifest_fault(const char *path)
 	if (*path && path[strlen(path) - 1] == '/')
 		return "it names a folder; name the manifest in it, as in "
 		       "s3://bucket/run/step/manifest.json";
+	if (!scheme_length(path) && path[0] != '/')
+		return "give the URI of a manifest file, such as s3://bucket/folder/manifest.json, "
+		       "or its absolute path on a mounted volume";
 	normal = validate_normal_directory(path, &why);
 	if (!normal)
 		return why;
@@ -372,7 +437,7 @@ static const char *manifest_fault(const char *path)
 /* One that still waits for a parameter is looked at when the run brings it. */
 static void read_manifest(struct compiler *m, struct step_model *s)
 {
-	json_t *value = check_get(s->json, "fromManifest"), *new;
+	json_t *value = s->given[STEP_FROM_MANIFEST], *new;
 	const struct refs_run any = {.name = "run"};
 	size_t mark = where_key(&m->c.w, "fromManifest"), before = diag_errors(m->c.diags);
 	auto_free char *path = NULL;
@@ -398,7 +463,7 @@ static void read_manifest(struct compiler *m, struct step_model *s)
 
 static void read_secret_arguments(struct compiler *m, struct step_model *s)
 {
-	const json_t *secret = check_get(s->json, "secretArguments");
+	const json_t *secret = s->given[STEP_SECRET_ARGUMENTS];
 	size_t mark = where_key(&m->c.w, "secretArguments");
 
 	if (json_object_size(secret) && !(m->c.features & BACKEND_SECRET_ARGUMENTS))
@@ -426,23 +491,23 @@ static void read_given(struct compiler *m, struct step_model *s)
 
 static void validate_arguments(struct compiler *m, struct step_model *s)
 {
-	const json_t *arguments = check_get(s->json, "arguments");
+	const json_t *arguments = s->given[STEP_ARGUMENTS];
 	struct args_given given = {.written = arguments,
 		.values = s->arguments,
-		.secret = check_get(s->json, "secretArguments"),
+		.secret = s->given[STEP_SECRET_ARGUMENTS],
 		.refs = m->refs};
 
 	if (s->component && (!arguments || json_is_object(arguments)))
 		args_check(&m->c, json_object_get(s->component->normal, "args"), &given);
 }
 
-static void validate_accelerator(struct compiler *m, const json_t *step)
+static void validate_accelerator(struct compiler *m, const struct step_model *s)
 {
-	const json_t *accelerator = check_get(step, "accelerator");
-	const json_t *resources = check_get(step, "resources");
+	const json_t *accelerator = s->given[STEP_ACCELERATOR];
+	const json_t *resources = s->given[STEP_RESOURCES];
 	const char *resource;
 
-	check_setting(m, step, "accelerator", settings_check_accelerator);
+	check_setting(m, s->given[STEP_ACCELERATOR], "accelerator", settings_check_accelerator);
 	resource = settings_accelerator_resource(json_string_value(check_get(accelerator, "type")));
 	if (resource && (check_get(check_get(resources, "limits"), resource) ||
 				check_get(check_get(resources, "requests"), resource)))
@@ -450,9 +515,9 @@ static void validate_accelerator(struct compiler *m, const json_t *step)
 			"`resources` gives %.80s too; give it in one of the two", resource);
 }
 
-static void validate_instance_type(struct compiler *m, const json_t *step)
+static void validate_instance_type(struct compiler *m, const struct step_model *s)
 {
-	const char *type = json_string_value(check_get(step, "instanceType"));
+	const char *type = json_string_value(s->given[STEP_INSTANCE_TYPE]);
 
 	if (type && *type && !settings_is_label_value(type))
 		check_error_at(&m->c, "instanceType", "InvalidValue",
@@ -509,19 +574,42 @@ static void forbid_in_component(struct compiler *m, const json_t *component)
 	where_back(&m->c.w, mark);
 }
 
-static void forbid_in_step(struct compiler *m, const json_t *step)
+/* Whether there can be a reference outside `arguments`. Of most components the canonical text is
+ * at hand, which is searched many times faster than the tree. */
+static bool may_refer(const struct step_model *s)
 {
+	const json_t *choice = s->given[STEP_COMPONENT];
+	const struct component_info *info = s->component;
+	bool is_text = info && json_object_size(choice) == 1 &&
+		       json_object_get(choice, "spec") == info->normal;
+	const char *key;
+	json_t *value;
+
+	if (is_text && memchr(info->text, '$', info->text_len))
+		return true;
+	json_object_foreach ((json_t *)s->json, key, value) {
+		if (strcmp(key, "arguments") == 0 || (is_text && strcmp(key, "component") == 0))
+			continue;
+		if (refs_any(value))
+			return true;
+	}
+	return false;
+}
+
+static void forbid_in_step(struct compiler *m, const struct step_model *s)
+{
+	const json_t *step = s->json;
 	static const char *const skip[] = {"arguments", "env", "fromManifest", "component", NULL};
 	static const char *const value_skip[] = {"value", NULL};
 	size_t mark, i;
 	json_t *item;
 
-	if (!refs_any(step))
+	if (!may_refer(s))
 		return;
 	forbid_members(m, step, skip);
-	forbid_in_component(m, check_get(step, "component"));
+	forbid_in_component(m, s->given[STEP_COMPONENT]);
 	mark = where_key(&m->c.w, "env");
-	json_array_foreach (check_get(step, "env"), i, item) {
+	json_array_foreach (s->given[STEP_ENV], i, item) {
 		size_t inner = where_index(&m->c.w, i);
 
 		forbid_members(m, item, value_skip);
@@ -535,22 +623,22 @@ static void validate_step(struct compiler *m, struct step_model *s)
 	const json_t *step = s->json;
 	size_t mark;
 
-	if (!check_object(&m->c, step, step_fields, array_size(step_fields)) &&
+	if (!check_members(&m->c, step, step_fields, array_size(step_fields), s->given) &&
 		!json_is_object(step))
 		return;
 	validate_name(m, s);
 	read_given(m, s);
-	validate_component_choice(m, step);
+	validate_component_choice(m, s);
 	model_resolve_component(m, s);
 	validate_arguments(m, s);
-	check_setting(m, step, "resources", settings_check_resources);
-	validate_accelerator(m, step);
-	validate_instance_type(m, step);
-	check_setting(m, step, "retry", settings_check_retry);
-	check_setting(m, step, "cache", settings_check_cache);
-	check_setting(m, step, "podTemplate", settings_check_pod_template);
-	forbid_in_step(m, step);
-	if (s->component && s->component->loader && check_get(step, "inputPartitionRows")) {
+	check_setting(m, s->given[STEP_RESOURCES], "resources", settings_check_resources);
+	validate_accelerator(m, s);
+	validate_instance_type(m, s);
+	check_setting(m, s->given[STEP_RETRY], "retry", settings_check_retry);
+	check_setting(m, s->given[STEP_CACHE], "cache", settings_check_cache);
+	check_setting(m, s->given[STEP_POD_TEMPLATE], "podTemplate", settings_check_pod_template);
+	forbid_in_step(m, s);
+	if (s->component && s->component->loader && s->given[STEP_INPUT_PARTITION_ROWS]) {
 		mark = where_key(&m->c.w, "inputPartitionRows");
 		diag_add_warning(m->c.diags, m->c.w.text, "NoEffect",
 			"the component reads no dataset, so there are no partitions to set");
@@ -612,7 +700,8 @@ static void validate_top(struct compiler *m)
 		check_object(&m->c, triggers, trigger_fields, array_size(trigger_fields));
 		where_init(&m->c.w, "spec");
 	}
-	check_setting(m, spec, "podTemplate", settings_check_pod_template);
+	check_setting(
+		m, check_get(spec, "podTemplate"), "podTemplate", settings_check_pod_template);
 	forbid_members(m, spec, skip);
 	validate_names(m);
 	validate_directory(m);
@@ -636,7 +725,7 @@ static bool mounts_path(
 	const struct compiler *m, const struct step_model *s, const char *path, bool writable)
 {
 	return settings_mounts_path(check_get(m->in->spec, "podTemplate"), path, writable) ||
-	       settings_mounts_path(check_get(s->json, "podTemplate"), path, writable);
+	       settings_mounts_path(s->given[STEP_POD_TEMPLATE], path, writable);
 }
 
 static void validate_manifest_mount(struct compiler *m, const struct step_model *s)
@@ -661,6 +750,9 @@ void validate_mounts(struct compiler *m)
 {
 	const char *directory = m->working_directory;
 
+	if (!(m->c.features & BACKEND_POD_TEMPLATE))
+		return; /* no podTemplate could say so */
+	volumes_check_found(m);
 	for (int i = 0; i < m->steps_len; i++)
 		validate_manifest_mount(m, &m->steps[i]);
 	if (!directory || directory[0] != '/')

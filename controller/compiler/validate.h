@@ -10,7 +10,8 @@
 /* Fills steps, by_name, explicit_graph, dataset_name, working_directory, parameters and the
  * components, and of each step what it was given. */
 void validate_spec(struct compiler *m);
-/* After validate_spec: local paths (workingDirectory, fromManifest) must be volumes in the pods. */
+/* After validate_spec, where steps are pods: what they mount are volumes, and local paths
+ * (workingDirectory, fromManifest) are mounted. */
 void validate_mounts(struct compiler *m);
 
 /*

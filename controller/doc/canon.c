@@ -198,33 +198,58 @@ static void add_unicode_escape(uint32_t code, struct buf *out)
 
 #define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
 
+/* Eight bytes that are all ASCII without escapes; it may say no of some that are. */
+static inline bool is_plain(uint64_t x)
+{
+	uint64_t odd = (x - EACH_BYTE(0x20)) | (x + EACH_BYTE(1)) | x;
+
+	odd |= (x ^ EACH_BYTE('"')) - EACH_BYTE(1);
+	odd |= (x ^ EACH_BYTE('\\')) - EACH_BYTE(1);
+	return !(odd & EACH_BYTE(0x80));
+}
+
+static inline uint64_t load64(const char *s)
+{
+	uint64_t x;
+
+	memcpy(&x, s, sizeof(x));
+	return x;
+}
+
+/* Four to seven bytes, some of them twice. */
+static inline uint64_t load_few(const char *s, size_t len)
+{
+	uint32_t first, last;
+
+	memcpy(&first, s, sizeof(first));
+	memcpy(&last, s + len - sizeof(last), sizeof(last));
+	return (uint64_t)first << 32 | last;
+}
+
 /* How many bytes at the beginning are ASCII without escapes, at least up to the last eight or so:
- * nearly all that is ever written. Eight at a time; a byte that might be none ends it. */
+ * nearly all that is ever written. Eight at a time, the rest along with some of those before it. */
 static size_t plain_length(const char *s, size_t len)
 {
 	size_t n = 0;
-	uint64_t x, odd;
 
-	while (len - n >= sizeof(x)) {
-		memcpy(&x, s + n, sizeof(x));
-		odd = (x - EACH_BYTE(0x20)) | (x + EACH_BYTE(1)) | x;
-		odd |= (x ^ EACH_BYTE('"')) - EACH_BYTE(1);
-		odd |= (x ^ EACH_BYTE('\\')) - EACH_BYTE(1);
-		if (odd & EACH_BYTE(0x80))
-			break;
-		n += sizeof(x);
-	}
+	while (len - n >= sizeof(uint64_t) && is_plain(load64(s + n)))
+		n += sizeof(uint64_t);
+	if (n && len - n < sizeof(uint64_t) && is_plain(load64(s + len - sizeof(uint64_t))))
+		return len;
+	if (len >= 4 && len < sizeof(uint64_t) && is_plain(load_few(s, len)))
+		return len;
 	while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
 		n++;
 	return n;
 }
 
-static void dump_string(const char *s, size_t len, bool ascii, struct buf *out)
+/* From its first byte on that is perhaps not plain. */
+static void dump_escaped(const char *s, size_t len, size_t plain, bool ascii, struct buf *out)
 {
 	size_t done = 0;
 
 	buf_addc(out, '"');
-	for (size_t i = plain_length(s, len), size; i < len; i += plain_length(s + i, len - i)) {
+	for (size_t i = plain, size; i < len; i += plain_length(s + i, len - i)) {
 		uint32_t code = 0;
 		char letter;
 
@@ -247,6 +272,24 @@ static void dump_string(const char *s, size_t len, bool ascii, struct buf *out)
 	buf_addc(out, '"');
 }
 
+static void dump_string(const char *s, size_t len, bool ascii, struct buf *out)
+{
+	size_t plain = plain_length(s, len);
+	char *to;
+
+	/* The most frequent case by far: nothing to escape, and room for it and its quotes. */
+	if (plain < len || out->overflow || len + 2 >= out->cap - out->len) {
+		dump_escaped(s, len, plain, ascii, out);
+		return;
+	}
+	to = out->data + out->len;
+	to[0] = '"';
+	memcpy(to + 1, s, len);
+	to[len + 1] = '"';
+	to[len + 2] = '\0';
+	out->len += len + 2;
+}
+
 void canon_add_string(const char *text, size_t len, struct buf *out)
 {
 	dump_string(text, len, false, out);
@@ -255,18 +298,22 @@ void canon_add_string(const char *text, size_t len, struct buf *out)
 struct style {
 	bool sorted;
 	bool ascii;
-	const char *item_sep;
-	const char *key_sep;
-	size_t sep_len; /* of either */
+	bool blanks; /* after commas and colons */
 };
 
 static const struct style styles[] = {
-	[CANON_COMPACT] = {.sorted = true, .item_sep = ",", .key_sep = ":", .sep_len = 1},
-	[CANON_PYTHON] =
-		{.sorted = true, .ascii = true, .item_sep = ", ", .key_sep = ": ", .sep_len = 2},
-	[CANON_PYTHON_ORDERED] = {.ascii = true, .item_sep = ", ", .key_sep = ": ", .sep_len = 2},
-	[CANON_COMPACT_ORDERED] = {.item_sep = ",", .key_sep = ":", .sep_len = 1},
+	[CANON_COMPACT] = {.sorted = true},
+	[CANON_PYTHON] = {.sorted = true, .ascii = true, .blanks = true},
+	[CANON_PYTHON_ORDERED] = {.ascii = true, .blanks = true},
+	[CANON_COMPACT_ORDERED] = {0},
 };
+
+static inline void add_separator(char c, const struct style *style, struct buf *out)
+{
+	buf_addc(out, c);
+	if (style->blanks)
+		buf_addc(out, ' ');
+}
 
 struct member {
 	const char *key;
@@ -355,9 +402,9 @@ static void dump_object(const json_t *json, const struct style *style, const str
 	buf_addc(out, '{');
 	for (size_t i = 0; i < n; i++) {
 		if (i)
-			buf_add(out, style->item_sep, style->sep_len);
+			add_separator(',', style, out);
 		dump_string(members[i].key, members[i].len, style->ascii, out);
-		buf_add(out, style->key_sep, style->sep_len);
+		add_separator(':', style, out);
 		if (item_omit->key && json_is_object(members[i].value))
 			dump_object(members[i].value, style, item_omit, &nothing, out);
 		else
@@ -373,7 +420,7 @@ static void dump_array(const json_t *json, const struct style *style, struct buf
 	buf_addc(out, '[');
 	for (size_t i = 0; i < n; i++) {
 		if (i)
-			buf_add(out, style->item_sep, style->sep_len);
+			add_separator(',', style, out);
 		dump(json_array_get(json, i), style, out);
 	}
 	buf_addc(out, ']');

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "compiler/compile.h"
+#include "compiler/python.h"
 #include "doc/json.h"
 #include "doc/path.h"
 
@@ -33,9 +34,12 @@ static char *map_of(const char *ref)
 	return xstrndup(ref, strcspn(ref, "/"));
 }
 
-static void take_sources(struct gather *gather, const json_t *data)
+/* config: the ConfigMap, NULL: there is none. */
+static void take_sources(struct gather *gather, const json_t *config)
 {
-	const char *ref;
+	const json_t *data = json_object_get(config, "data");
+	const json_t *binary = json_object_get(config, "binaryData");
+	const char *ref, *key;
 
 	while (gather->next_ref < gather->refs.len) {
 		auto_free char *name = map_of(gather->refs.items[gather->next_ref]);
@@ -44,7 +48,11 @@ static void take_sources(struct gather *gather, const json_t *data)
 		if (!str_eq(name, gather->map_name))
 			return;
 		ref = gather->refs.items[gather->next_ref++];
-		text = json_object_get(data, ref + strlen(name) + (ref[strlen(name)] == '/'));
+		key = ref + strlen(name) + (ref[strlen(name)] == '/');
+		text = json_object_get(data, key);
+		if (!json_is_string(text) && json_object_get(binary, key))
+			json_object_set_new(gather->sources, ref,
+				json_pack("{s:s}", "error", PYTHON_BINARY_SOURCE));
 		if (!json_is_string(text))
 			continue;
 		gather->bytes += json_string_length(text);
@@ -66,7 +74,7 @@ static void got_map(struct kube_op *op)
 		finish(gather);
 		return;
 	}
-	take_sources(gather, op->outcome == KUBE_OK ? json_object_get(op->result, "data") : NULL);
+	take_sources(gather, op->outcome == KUBE_OK ? op->result : NULL);
 	next_map(gather);
 }
 

@@ -95,11 +95,10 @@ ROWS = {
     "spec_arg_default_float_small": Row("pipeline", [], "Kubeflow cannot compile it."),
     "spec_arg_default_int_for_float": Row("pipeline", [], NO_CLASH),
     "spec_arg_default_wrong_type": Row(
-        "pipeline",
-        [],
-        "As docker does; Kubeflow ends in a "
-        "TypeError. A default belongs to whoever publishes the "
-        "component, and a pipeline may give another value.",
+        "file",
+        [("InvalidDefault", "args.x.default")],
+        "Docker compiles it, and the executor's argument parser ends the step: it runs a text "
+        "through the type. Kubeflow ends in a TypeError.",
     ),
     "spec_arg_default_date": Row("file", [("InvalidYAML", "")], SAME),
     "spec_arg_name_dash": Row("pipeline", [], NO_CLASH),

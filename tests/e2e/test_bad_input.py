@@ -52,10 +52,10 @@ def test_hostile_strings_arrive_as_they_are_or_are_refused(ns):
 
 
 def test_a_job_that_the_api_server_refuses_fails_its_step(ns):
-    run = ns.run_to(ns.linear("p", {"step": {"resources": {
-        "requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}}, {}), "Failed")
+    run = ns.run_to(ns.linear("p", {"step": {"podTemplate": {"spec": {
+        "tolerations": [{"key": "a", "operator": "Sometimes"}]}}}}, {}), "Failed")
     step = run["status"]["steps"][0]
-    assert step["phase"] == "Failed" and "memory" in step["message"]
+    assert step["phase"] == "Failed" and "tolerations" in step["message"]
     assert run["status"]["steps"][1]["phase"] == "Skipped"
     assert ns.get("jobs") == []
 

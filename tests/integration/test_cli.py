@@ -126,11 +126,14 @@ def test_validate_of_nothing_is_not_success(tmp_path):
     write(tmp_path / "x.yaml", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}})
     done = cli("validate", "-f", str(tmp_path))
     assert done.returncode == FINDINGS and "nothing of fondant.ai" in done.stderr
+    (tmp_path / "empty").mkdir()
+    done = cli("validate", "-f", str(tmp_path / "empty"))
+    assert done.returncode == FINDINGS and done.stdout == "" and "nothing of fondant.ai" in done.stderr
 
 
 def test_component_files_are_read_as_the_framework_does(tmp_path):
     text = ("name: C\nimage: example/c:1\ndescription: d\nargs:\n  a: {type: str, default: 1e5}\n"
-            "  b: {type: str, default: 2}\n")
+            "  b: {type: int, default: 2}\n")
     path = tmp_path / "fondant_component.yaml"
     path.write_text(text)
     assert cli("validate", "-f", str(path)).returncode == OK
@@ -182,6 +185,146 @@ def test_other_kinds_are_shape_checked(tmp_path):
         ("spec", "InvalidValue"), ("spec", "InvalidValue"), ("spec.kubernets", "UnknownField"),
         ("", "UnknownKind")]
     assert "did you mean `kubernetes`?" in found[2]["message"]
+
+
+SECRETS = """\
+apiVersion: fondant.ai/v1alpha1
+kind: FondantPipeline
+metadata: {name: p}
+spec:
+  workingDirectory: s3://lake/x
+  steps:
+  - name: load
+    component: {spec: {name: L, image: "example/l:1", description: d, produces: {x: {type: string}},
+      args: {token: {type: str}}}}
+%s
+"""
+
+
+@pytest.mark.parametrize("lines, hidden", [
+    ("    secretArguments: {token: hunter2}\n    retries: 1", 1),
+    ("    secretArguments:\n      token: hunter2", 1),
+    ("    secretArguments:\n      token:\n        value: hunter2", 2),
+    ("    secretArguments: hunter2", 1),
+    ("    secretArgs: {token: hunter2}", 1),
+    ("    secretArguments: {token: hunter2}\n    arguments: {n: 1}", 1),
+    ("    secretArguments: {token: @hunter2}", 1),
+    ("    secretArguments: {token: *hunter2}", 1),
+    ("    secretArguments: {token: !hunter2 x}", 1),
+    ("  - {name: second, nmae: x, secretArguments: {token: hunter2}, argumnets: {}}", 2),
+])
+def test_a_mistyped_secret_is_never_printed(tmp_path, lines, hidden):
+    path = tmp_path / "p.yaml"
+    path.write_text(SECRETS % lines)
+    shown = cli("validate", "-f", str(path))
+    assert shown.returncode == FINDINGS
+    assert shown.stdout.count("(line not shown: it holds secretArguments)") >= hidden, shown.stdout
+    for done in (shown, cli("validate", "-f", str(path), "-o", "json"),
+                 cli("compile", "-f", str(path))):
+        assert done.returncode == FINDINGS
+        assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def cp_api(cp_kubectl):
+    """What an API server says of an object: `kubectl create --dry-run=server`."""
+    for name in ("fondantruns", "fondantbackends"):
+        assert cp_kubectl("apply", "-f", "-", input=(ROOT / f"crds/fondant.ai_{name}.yaml").read_text()
+                          ).returncode == 0
+    for name in ("fondantruns", "fondantbackends"):
+        assert cp_kubectl("wait", "--for=condition=Established", f"crd/{name}.fondant.ai").returncode == 0
+
+    def create(thing):
+        return cp_kubectl("create", "--dry-run=server", "-f", "-", input=json.dumps(thing))
+    return create
+
+
+def found_in(path, *more):
+    done = cli("validate", "-f", path, "-o", "json", *more)
+    return [(f["object"]["name"], f["line"], f["path"], f["reason"]) for f in json.loads(done.stdout)]
+
+
+def run_of(**spec):
+    return {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantRun", "metadata": {"name": "r"},
+            "spec": spec}
+
+
+@pytest.mark.parametrize("spec, path", [
+    ({"frozenSpecRef": {"name": "p-1"}, "parameters": [{"name": "a", "value": 1}]},
+     "spec.parameters"),
+    ({"resumeFrom": {"runName": "r", "step": "s"}, "parameters": []}, "spec.parameters"),
+    ({"pipelineRef": {"name": "p" * 64}}, "spec.pipelineRef.name"),
+    ({"pipelineRef": {"name": "p"}, "scheduledTime": ""}, "spec.scheduledTime"),
+    ({"pipelineRef": {"name": "p"}, "scheduledTime": "2026-11-24"}, "spec.scheduledTime"),
+    ({"pipelineRef": {"name": "p"}, "ttlAfterFinished": "1d"}, "spec.ttlAfterFinished"),
+    ({"pipelineRef": {"name": "p"}, "readyWhen": "Done"}, "spec.readyWhen"),
+    ({"pipelineRef": {"name": "p"}, "parameters": [{"name": "a", "value": 1}] * 2},
+     "spec.parameters[1].name"),
+    ({"pipelineRef": {"name": "p"}, "parameters": [{"name": f"a{i}", "value": 1} for i in range(101)]},
+     "spec.parameters"),
+])
+def test_runs_are_checked_as_the_api_server_does(tmp_path, cp_api, spec, path):
+    assert [f[2] for f in found_in(write(tmp_path / "r.yaml", run_of(**spec)))] == [path]
+    assert cp_api(run_of(**spec)).returncode != 0
+
+
+@pytest.mark.parametrize("spec", [
+    {"pipelineRef": {"name": "p"}, "parameters": [{"name": f"a{i}", "value": 1} for i in range(100)]},
+    {"pipelineRef": {"name": "p"}, "parameters": [{"name": "a"}]},
+    {"frozenSpecRef": {"name": "p" * 253}, "scheduledTime": "2026-11-24T03:00:00Z"},
+    {"resumeFrom": {"runName": "r", "step": "s"}, "readyWhen": "Finished", "ttlAfterFinished": "1h30m",
+     "desiredState": "Cancelled", "backendRef": {"name": "b"}},
+])
+def test_runs_that_the_api_server_takes_are_well(tmp_path, cp_api, spec):
+    assert found_in(write(tmp_path / "r.yaml", run_of(**spec))) == []
+    done = cp_api(run_of(**spec))
+    assert done.returncode == 0, done.stderr
+
+
+def test_runs_are_compiled_with_their_parameters(tmp_path):
+    p = pipeline(parameters=[{"name": "rows", "type": "int"}, {"name": "uri", "type": "str", "default": None}])
+    p["spec"]["steps"][0]["arguments"] = {"n": "$(parameters.rows)"}
+    write(tmp_path / "a.yaml", p)
+    run = """\
+apiVersion: fondant.ai/v1alpha1
+kind: FondantRun
+metadata: {name: r}
+spec:
+  pipelineRef: {name: p}
+  parameters:
+  - name: rows
+    value: %s
+  - name: uri
+    value: x
+"""
+    (tmp_path / "r.yaml").write_text(run % "5")
+    assert found_in(str(tmp_path)) == []
+    (tmp_path / "r.yaml").write_text(run % "many")
+    assert found_in(str(tmp_path)) == [("r", 8, "spec.parameters[0].value", "InvalidParameter")]
+    (tmp_path / "r.yaml").write_text((run % "5").replace("rows", "rosw"))
+    assert found_in(str(tmp_path)) == [("r", 6, "spec.parameters", "ParameterRequired"),
+                                       ("r", 7, "spec.parameters[0].name", "UnknownParameter")]
+    # what the value does further on
+    reader = {"name": "R", "image": "example/r:1", "description": "d", "consumes": {"x": {"type": "string"}}}
+    p["spec"]["steps"] = [{"name": "read", "component": {"spec": reader},
+                           "consumes": {"x": {"type": "string"}},
+                           "fromManifest": "$(parameters.uri)"}]
+    write(tmp_path / "a.yaml", p)
+    (tmp_path / "r.yaml").write_text(run % "5")
+    found = json.loads(cli("validate", "-f", str(tmp_path), "-o", "json").stdout)
+    assert [(f["object"]["kind"], f["path"]) for f in found] == [("FondantRun", "spec.pipelineRef")], found
+    assert "spec.steps[0].fromManifest" in found[0]["message"]
+    assert "s3://bucket/folder/manifest.json" in found[0]["message"]
+
+
+@pytest.mark.parametrize("directory, good", [
+    ("s3://lake/x", True), ("/data/x", True), ("data/x", False), ("s3://lake/../x", False),
+    ("file:///data", False), ("/", False)])
+def test_the_directory_of_a_backend(tmp_path, directory, good):
+    backend = {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantBackend", "metadata": {"name": "b"},
+               "spec": {"kubernetes": {}, "workingDirectory": directory}}
+    path = write(tmp_path / "b.yaml", backend)
+    assert found_in(path) == ([] if good else [("b", 1, "spec.workingDirectory", "InvalidValue")])
 
 
 def test_text_of_hostile_files_cannot_reach_the_terminal(tmp_path):
@@ -301,7 +444,15 @@ def test_parameters_digests_and_what_is_missing(tmp_path):
                   ["--scheduled-time", "noon"]):
         done = cli("compile", "-f", path, *wrong)
         assert done.returncode == USAGE and not done.stdout, wrong
-    assert cli("compile", "-f", path, "-p", "rows=many").returncode == FINDINGS
+    for value in ("many", "+5"):
+        done = cli("compile", "-f", path, "-p", f"rows={value}")
+        assert done.returncode == FINDINGS
+        assert done.stderr == ("-p rows: error: parameter `rows` is declared as int, and this is a string "
+                               "[InvalidParameter]\n")
+    assert "; remove the quotes" in cli("compile", "-f", path, "-p", 'rows="5"').stderr
+    done = cli("compile", "-f", path, "-p", "rows=1", "-p", "rosw=1")
+    assert done.returncode == FINDINGS and "did you mean `rows`?" in done.stderr
+    assert done.stderr.startswith("-p rosw: error: ") and done.stderr.count("\n") == 1
 
 
 def test_compile_of_a_wrong_pipeline_prints_nothing_on_stdout(tmp_path):
@@ -418,7 +569,7 @@ def test_explain_names_every_part(tmp_path):
     done = cli("explain", "keep", "-f", path)
     parts = [line.split()[0] for line in done.stdout.split("\n")[4:] if line]
     assert parts == ["image", "component.args.words", "component.consumes.x", "arguments.words",
-                     "consumes.x", "input"]
+                     "input"]
     missing = cli("explain", "nope", "-f", path)
     assert missing.returncode == FINDINGS and "load, keep" in missing.stderr
 
@@ -432,6 +583,23 @@ def test_what_does_not_count_changes_no_key(tmp_path):
     assert done.returncode == OK, done.stdout
 
 
+def test_explain_leaves_out_what_is_declared_and_what_is_secret(tmp_path):
+    one = two_steps(10, 4)
+    one["spec"]["steps"][1]["consumes"] = {"x": {"type": "string"}}
+    one["spec"]["steps"].append({
+        "name": "py", "arguments": {"n": 1},
+        "secretArguments": {"token": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        "component": {"python": {"image": "example/py:1", "source": "import x\n",
+                                 "consumes": {"x": {"type": "string"}}, "produces": {}}}})
+    path = write(tmp_path / "p.yaml", one)
+    done = cli("explain", "keep", "-f", path)
+    assert done.returncode == OK and "arguments.words" in done.stdout
+    assert "\n  consumes.x" not in done.stdout
+    done = cli("explain", "py", "-f", path)
+    assert done.returncode == OK and "component.args.n" in done.stdout
+    assert "token" not in done.stdout
+
+
 # --- catalogue, help, completion, man -----------------------------------------------------------------
 
 def test_components_lists_and_shows():
@@ -442,6 +610,10 @@ def test_components_lists_and_shows():
     assert shown.returncode == OK and "dataset_uri: str, required" in shown.stdout
     assert "catalog: {name: load_from_parquet, version: 0.12.1}" in shown.stdout
     assert cli("components", "nope").returncode == FINDINGS
+    near = cli("components", "load_from_parqet")
+    assert near.returncode == FINDINGS and "did you mean `load_from_parquet`?" in near.stderr
+    other = cli("components", "load_from_parquet", "--version", "9")
+    assert other.returncode == FINDINGS and "there is version 0.12.1" in other.stderr
     for entry in listed:
         text = cli("components", entry["name"], "-o", "yaml").stdout
         done = cli("validate", "-f", "-", stdin=text)
@@ -751,6 +923,52 @@ def test_prune_data_refuses_when_it_may_not_know(api, volume):
     done = prune_data(api, volume)
     assert done.returncode == USAGE and "proven" in done.stderr
     assert left(volume) == ["gone-00000001", "other-00000002"]
+
+
+def test_cache_of_a_real_api_server(cp_cluster, volume):
+    """The same against an API server: lists and patches are what it takes and gives."""
+    def cache(*args):
+        return cp_cluster.exec(PROGRAM, "cache", *args, check=False)
+
+    now, namespace = int(time.time()), "cache-cli"
+    cp_cluster.kubectl("apply", "-f", str(ROOT / "crds"))
+    cp_cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
+    cp_cluster.kubectl("create", "namespace", namespace)
+    try:
+        used, unused = "used-00000001", "unused-00000002"
+        cp_cluster.apply({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "fondant-cache-1", "namespace": namespace,
+                         "labels": {"fondant.ai/cache-index": "true"},
+                         "annotations": {"fondant.ai/dataset": "docs",
+                                         "fondant.ai/working-directory": "/data/artifacts"}},
+            "data": {key: json.dumps({"at": at, "inputs": [], "time": when}) for key, at, when in (
+                (KEYS[0], "old-00000003/load", now - 90000), (KEYS[1], used + "/load", now),
+                (KEYS[2], "named-00000004/load", now))}})
+
+        def keys():
+            done = cache("ls", "-n", namespace, "-o", "json")
+            assert done.returncode == OK, done.stderr
+            return {entry["key"] for entry in json.loads(done.stdout)}
+
+        assert keys() == set(KEYS)
+        done = cache("prune", "-n", namespace, "--older-than", "24h")
+        assert done.returncode == OK and "1 entries removed" in done.stdout, done.stderr
+        assert keys() == {KEYS[1], KEYS[2]}
+        assert cache("prune", "-n", namespace, "--key", KEYS[2][:12]).returncode == OK
+        assert keys() == {KEYS[1]}
+
+        run_folder(volume, used)
+        run_folder(volume, unused)
+        (volume / "docs/notes").mkdir()
+        done = cache("prune", "--data", "--volume", f"/data/artifacts={volume}", "--dry-run")
+        assert done.returncode == OK and left(volume) == ["notes", unused, used], done.stderr
+        done = cache("prune", "--data", "--volume", f"/data/artifacts={volume}")
+        assert done.returncode == OK, done.stderr
+        assert left(volume) == ["notes", used]
+        assert (volume / "docs" / used / "load/part.0.parquet").exists()
+    finally:
+        cp_cluster.kubectl("delete", "namespace", namespace, "--wait=false", check=False)
 
 
 class Store:

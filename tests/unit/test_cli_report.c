@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/explain.h"
+#include "cli/hide.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "doc/json.h"
@@ -58,6 +59,58 @@ static void test_places(void **state)
 	check((char *)"a: 1", (struct doc_pos){0, 0}, "p.yaml: error: spec.x: is wrong [Reason]\n");
 	check((char *)"a: 1", (struct doc_pos){7, 1},
 		"p.yaml:7:1: error: spec.x: is wrong [Reason]\n");
+}
+
+/* Whether line `line` of the text may be shown. */
+static void check_hidden(char *text, unsigned line, bool want)
+{
+	struct source source = {.name = (char *)"p.yaml", .text = text, .len = strlen(text)};
+	struct hidden hidden = {.source = NULL};
+
+	source_parse(&source, DOC_YAML_KUBERNETES);
+	assert_int_equal(hide_line(&hidden, &source, line), want);
+	hide_clear(&hidden);
+	doc_stream_free(&source.stream);
+	free(source.error);
+}
+
+static void test_lines_with_secrets_are_not_shown(void **state)
+{
+	char block[] = "steps:\n- secretArguments:\n    token: |\n      a\n      b\n  arguments:\n"
+		       "    n: 1\n- secretArgs: {a: b}\n";
+	char flow[] = "{steps: [{secretArguments: {token: \"a\n  b\"}, arguments: {n: 1}, \n"
+		      "name: x}]}\n---\na: 1\n";
+	char broken[] = "steps:\n- arguments: {}\n  secretArguments:\n  token: @x\n- name: y\n";
+	static const bool in_block[] = {false, false, true, true, true, true, false, false, true};
+	static const bool in_flow[] = {false, true, true, false, false, false};
+	static const bool in_broken[] = {false, false, false, true, true, false};
+
+	(void)state;
+	for (unsigned i = 1; i < array_size(in_block); i++)
+		check_hidden(block, i, in_block[i]);
+	for (unsigned i = 1; i < array_size(in_flow); i++)
+		check_hidden(flow, i, in_flow[i]);
+	for (unsigned i = 1; i < array_size(in_broken); i++)
+		check_hidden(broken, i, in_broken[i]);
+	check_hidden(block, 1000, false);
+	assert_true(hide_path("spec.steps[0].secretArguments.token"));
+	assert_true(hide_path("spec.steps[0].secretArgs"));
+	assert_false(hide_path("spec.steps[0].env[1].valueFrom.secretKeyRef.name"));
+	assert_false(hide_path("spec.steps[0].arguments"));
+}
+
+static void test_messages_lose_what_they_quote(void **state)
+{
+	char *one = hide_quoted("no anchor `a`b` here; do"), *none = hide_quoted("it`s");
+	char *tag = hide_quoted("the tag '!x' is not allowed");
+
+	(void)state;
+	assert_string_equal(one, "no anchor (not shown) here; do");
+	assert_string_equal(tag, "the tag (not shown) is not allowed");
+	assert_string_equal(none, "it");
+	free(tag);
+	free(one);
+	free(none);
 }
 
 static void test_long_lines_are_cut_round_the_place(void **state)
@@ -162,6 +215,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_long_lines_are_cut_round_the_place),
+		cmocka_unit_test(test_lines_with_secrets_are_not_shown),
+		cmocka_unit_test(test_messages_lose_what_they_quote),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_ages_and_sizes),
 		cmocka_unit_test(test_differences),

@@ -76,11 +76,15 @@ static void test_findings(void **state)
 			"a.arguments.text: the framework's executor turns the text None into no "
 			"value; leave the argument out, or use another word"},
 		/* secret ones */
-		{"{}", "{rows: {}}", ""},
-		{"{}", "{rows: {}, text: {}, wo: null}", ""},
-		{"{rows: 1}", "{rows: {}}",
-			"a.secretArguments.rows: is in `arguments` too; give it in one of the two"},
-		{"{rows: null}", "{rows: {}}", ""},
+		{"{rows: 1}", "{text: {}, list: {}, set: {}, wo: null}", ""},
+		{"{}", "{rows: {}}",
+			"a.secretArguments.rows: an argument of type int cannot be secret: the "
+			"framework's "
+			"executor would print a value that is no number; give it in `arguments`, "
+			"or declare it as str"},
+		{"{rows: 1, text: x}", "{text: {}}",
+			"a.secretArguments.text: is in `arguments` too; give it in one of the two"},
+		{"{rows: 1, text: null}", "{text: {}}", ""},
 		{"{rows: 1}", "{txt: {}}",
 			"a.secretArguments.txt: the component has no such argument; did you mean "
 			"`text`?"},

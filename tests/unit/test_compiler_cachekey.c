@@ -129,9 +129,10 @@ static void test_what_changes(void **state)
 			"produces: {words: {type: int32}, more: {type: bool}}", "left below "},
 		{"- name: left\n", "- name: left\n  inputPartitionRows: 5\n", "left below "},
 		{"- name: left\n", "- name: left\n  env: [{name: A, value: x}]\n", "left below "},
-		{"- name: left\n", "- name: left\n  produces: {words: {field: words}}\n",
-			"left below "},
 		/* cosmetic, or about how and not what */
+		{"- name: left\n", "- name: left\n  produces: {words: {field: words}}\n", ""},
+		{"- name: left\n", "- name: left\n  produces: {words: {type: int32}}\n", ""},
+		{"- name: left\n", "- name: left\n  consumes: {text: {type: utf8}}\n", ""},
 		{"description: d", "description: other words", ""},
 		{"description: how many", "description: how few", ""},
 		{"name: Left", "name: Links", ""},
@@ -273,6 +274,16 @@ static void test_what_changes_wide(void **state)
 		{"- name: dated\n", "- name: dated\n  env: [{name: A, value: $(run.name)}]\n",
 			"dated below "},
 		{"- name: py\n", "- name: py\n  cache: {policy: Never}\n", ""},
+		{"- name: py\n", "- name: py\n  arguments: {key: a}\n", "py join "},
+		{"- name: py\n", "- name: py\n  produces: {title: {field: name}}\n", "py join "},
+		/* neither the value nor the name, inferred or declared */
+		{"- name: py\n",
+			"- name: py\n  secretArguments: {key: {secretKeyRef: {name: a, key: b}}}\n",
+			""},
+		{"  component:\n    python: {",
+			"  secretArguments: {key: {secretKeyRef: {name: a, key: b}}}\n"
+			"  component:\n    python: {args: {key: {type: str}}, ",
+			""},
 	};
 
 	(void)state;
@@ -293,6 +304,26 @@ static void test_keys_that_wait(void **state)
 			strcmp(wide_names[i], "dated") == 0 || strcmp(wide_names[i], "below") == 0);
 		assert_int_equal(strlen(key), waits ? 73 : 64);
 	}
+}
+
+/* Neither the key nor the frozen bytes know in which order env was written. */
+static void test_env_order(void **state)
+{
+	static const char *const written[] = {"env: [{name: B, value: x}, {name: A, value: u}]",
+		"env: [{name: A, value: u}, {name: B, value: x}]"};
+	struct compile_output out[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		auto_free char *more = xasprintf("- name: left\n  %s\n", written[i]);
+		auto_free char *text = edit(base, "- name: left\n", more);
+
+		compile_ok(text, &out[i]);
+	}
+	assert_string_equal(out[0].text, out[1].text);
+	assert_non_null(strstr(out[0].text, "[{\"name\":\"A\",\"value\":\"u\"},{\"name\":\"B\""));
+	compile_output_clear(&out[0]);
+	compile_output_clear(&out[1]);
 }
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
@@ -340,7 +371,7 @@ static void test_vector(void **state)
 	assert_string_equal(json_string_value(json_object_get(keys, "load")),
 		"790d70d33b357922330e1f21afb0cc0bd7efd036ba4dbe9a9efa680079a37457");
 	assert_string_equal(json_string_value(json_object_get(keys, "below")),
-		"fe4d202daf79ef6230796098d20ed63251691bc7645d7ef9e28bb70f125197ae");
+		"6f30fdd52db0112348f4f369b53724b1365b3b3448323cc3a2ff9c91d2938a54");
 }
 
 int main(void)
@@ -349,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_what_changes),
 		cmocka_unit_test(test_what_changes_wide),
 		cmocka_unit_test(test_keys_that_wait),
+		cmocka_unit_test(test_env_order),
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_vector),
 		cmocka_unit_test(test_names_and_order),

@@ -166,11 +166,18 @@ static void test_digests(void **state)
 	assert_non_null(found);
 	assert_true(found->waits);
 	assert_non_null(strstr(found->message, "no route"));
+	assert_non_null(strstr(found->message, "--digest"));
 	assert_int_equal(out.diags.len, 1);
 	compile_output_clear(&out);
 
 	assert_int_equal(compile_images("Required", NULL, NULL, "r/c:1", &out), 1);
 	assert_int_equal(diag_waits(&out.diags), 2);
+	compile_output_clear(&out);
+	/* Once an image. */
+	assert_int_equal(compile_images("Required", NULL, NULL, "r/a:1", &out), 1);
+	assert_int_equal(diag_waits(&out.diags), 1);
+	assert_non_null(
+		find_diag(&out.diags, "spec.steps[0].component.spec.image", "ImageNotResolved"));
 	compile_output_clear(&out);
 
 	assert_int_equal(compile_images("Required", both, NULL, "r/c:1", &out), 0);

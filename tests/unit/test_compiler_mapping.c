@@ -446,6 +446,25 @@ static void test_past_the_caps(void **state)
 	compile_output_clear(&out);
 }
 
+/* A field onto itself is no circle, whether or not it is there to be read. */
+static void test_identity(void **state)
+{
+	struct compile_output out;
+
+	(void)state;
+	assert_int_equal(
+		compile_text(SPEC_HEAD
+			"steps:\n" STEP_LOAD "- name: any\n"
+			"  component: {spec: {name: A, description: d, image: 'r/a:1', consumes: "
+			"{additionalProperties: true}}}\n"
+			"  consumes: {txet: {field: txet}}\n",
+			&out),
+		1);
+	assert_non_null(find_diag(&out.diags, "spec.steps[1].consumes.txet", "MissingField"));
+	assert_int_equal(diag_errors(&out.diags), 1);
+	compile_output_clear(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_datasets),
 		cmocka_unit_test(test_text_is_canonical),
 		cmocka_unit_test(test_past_the_caps),
+		cmocka_unit_test(test_identity),
 	};
 
 	return cmocka_run_group_tests_name("compiler/mapping", tests, NULL, NULL);

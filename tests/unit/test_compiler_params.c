@@ -199,7 +199,7 @@ static void test_frozen(void **state)
 	assert_tree(json_object_get(spec->steps[0].json, "arguments"),
 		"{num: 10, s: me$$(run.name) at 0.5, l: [10, {k: me$$(run.name)}]}");
 	assert_tree(
-		json_object_get(spec->steps[0].json, "env"), "[{name: X, value: '10'}, {name: W}]");
+		json_object_get(spec->steps[0].json, "env"), "[{name: W}, {name: X, value: '10'}]");
 	assert_null(frozen_spec_missing_parameter(spec));
 	assert_non_null(spec->steps[0].cache_key);
 	assert_string_not_equal(spec->steps[0].cache_key, other->steps[0].cache_key);

@@ -1,11 +1,16 @@
 /* component.python: what is refused, what is frozen, and what is made of it. */
 #include "test_compiler_fixture.h"
 
+#include "compiler/python.h"
 #include "doc/canon.h"
 #include "doc/path.h"
 
 #define FEATURES (KUBERNETES_FEATURES | BACKEND_PYTHON | BACKEND_SECRET_ARGUMENTS)
 #define IMAGE "image: 'fndnt/fondant:0.12.1-py3.11'"
+#define LOADS "source: \"from fondant.component import DaskLoadComponent\\n\""
+#define READS "source: \"from fondant.component import PandasTransformComponent\\n\""
+#define WRITES "source: \"from fondant.component import DaskWriteComponent\\n\""
+#define OPEN "source: \"from mine import Component\\n\""
 #define SOURCE "source: \"from fondant.component import DaskLoadComponent\\n\""
 
 /* Sources, parameters and pinned may be NULL. */
@@ -81,13 +86,25 @@ static void test_bad(void **state)
 			"did you mean"},
 		{IMAGE ", " SOURCE ", args: {cache: {type: str}}", "args.cache", "ReservedArgument",
 			"taken"},
+		{IMAGE ", " SOURCE ", args: {lambda: {type: str}}", "args.lambda",
+			"ReservedArgument", "keyword of Python"},
 		{IMAGE ", sourceFrom: {}", "sourceFrom.configMapKeyRef", "Required", ""},
 		{IMAGE ", sourceFrom: {configMapKeyRef: {name: a}}",
 			"sourceFrom.configMapKeyRef.key", "Required", ""},
 		{IMAGE ", sourceFrom: {secretKeyRef: {name: a, key: b}}", "sourceFrom.secretKeyRef",
 			"UnknownField", ""},
-		{IMAGE ", sourceFrom: {configMapKeyRef: {name: a/b, key: c}}", "sourceFrom",
-			"InvalidName", "ConfigMap"},
+		{IMAGE ", sourceFrom: {configMapKeyRef: {name: a/b, key: c}}",
+			"sourceFrom.configMapKeyRef.name", "InvalidName", "ConfigMap"},
+		{IMAGE ", sourceFrom: {configMapKeyRef: {name: My_Code, key: c}}",
+			"sourceFrom.configMapKeyRef.name", "InvalidName", "lowercase"},
+		{IMAGE ", sourceFrom: {configMapKeyRef: {name: a, key: 'b c'}}",
+			"sourceFrom.configMapKeyRef.key", "InvalidName", "not a key"},
+		{IMAGE ", " READS ", consumes: {}", "consumes", "ReadsDataset",
+			"PandasTransformComponent"},
+		{IMAGE ", " WRITES ", consumes: {}", "consumes", "ReadsDataset",
+			"DaskWriteComponent"},
+		{IMAGE ", " WRITES ", produces: {a: {type: string}}", "produces", "ProducesNothing",
+			"remove `produces`"},
 		{IMAGE ", sourceFrom: {configMapKeyRef: {name: src, key: none.py}}", "sourceFrom",
 			"SourceNotFound", "no key `none.py` in a ConfigMap `src`"},
 	};
@@ -286,11 +303,13 @@ static void test_declared_args(void **state)
 	assert_non_null(
 		find_diag(&out.diags, "spec.steps[0].arguments.metadata", "ReservedArgument"));
 	compile_output_clear(&out);
+	assert_int_equal(compile_with(SPEC_HEAD "steps:\n- name: a\n  component: {python: {" IMAGE
+						", " SOURCE "}}\n  arguments: {class: 1}\n",
+				 NULL, NULL, NULL, &out),
+		1);
+	assert_non_null(find_diag(&out.diags, "spec.steps[0].arguments.class", "ReservedArgument"));
+	compile_output_clear(&out);
 }
-
-#define LOADS "source: \"from fondant.component import DaskLoadComponent\\n\""
-#define READS "source: \"from fondant.component import PandasTransformComponent\\n\""
-#define OPEN "source: \"from mine import Component\\n\""
 
 /* Which steps load: by the base class that the code names, else by what they say they read. */
 static void test_loaders(void **state)
@@ -304,7 +323,8 @@ static void test_loaders(void **state)
 		{"- {name: a, component: {python: {" IMAGE ", " LOADS "}}}\n"
 		 "- {name: b, component: {python: {" IMAGE ", " READS "}}}\n",
 			"l-"},
-		{"- {name: a, component: {python: {" IMAGE ", " READS ", consumes: {}}}}\n", "l"},
+		{"- {name: a, component: {python: {" IMAGE ", " OPEN ", consumes: {}}}}\n", "l"},
+		{"- {name: a, component: {python: {" IMAGE ", " LOADS ", consumes: {}}}}\n", "l"},
 		{"- {name: a, component: {python: {" IMAGE ", " LOADS "}}}\n"
 		 "- {name: b, component: {python: {" IMAGE ", " LOADS "}}}\n",
 			"ll"},
@@ -350,6 +370,56 @@ static void test_loader_errors(void **state)
 }
 
 /* What stands in strings and comments is no code. */
+#define PYTHON(name, what, source) \
+	"- {name: " name ", " what "component: {python: {" IMAGE ", " source "}}}\n"
+
+/* A writer leaves no dataset: it is passed over, and nobody can read from it or add to it. */
+static void test_writers(void **state)
+{
+	struct compile_output out;
+
+	(void)state;
+	must_compile(SPEC_HEAD "steps:\n" PYTHON("a", "", LOADS) PYTHON("b", "", WRITES)
+			     PYTHON("c", "", READS),
+		&out);
+	assert_string_equal(doc_str(out.frozen, "steps.1.name"), "b");
+	assert_string_equal(doc_str(out.frozen, "steps.1.from.0"), "a");
+	assert_string_equal(doc_str(out.frozen, "steps.2.from.0"), "a");
+	assert_null(find_diag(&out.diags, "spec.steps[1].produces", "NothingProduced"));
+	assert_non_null(find_diag(&out.diags, "spec.steps[2].produces", "NothingProduced"));
+	compile_output_clear(&out);
+
+	assert_int_equal(compile_with(SPEC_HEAD "steps:\n" PYTHON("a", "", LOADS) PYTHON("b",
+					      "from: [a], produces: {x: {type: string}}, ", WRITES)
+					      PYTHON("c", "from: [b], ", READS),
+				 NULL, NULL, NULL, &out),
+		1);
+	assert_non_null(find_diag(&out.diags, "spec.steps[1].produces", "ProducesNothing"));
+	assert_non_null(find_diag(&out.diags, "spec.steps[2].from", "ReadsFromWriter"));
+	assert_int_equal(diag_errors(&out.diags), 2);
+	compile_output_clear(&out);
+}
+
+/* What a ConfigMap has under binaryData is there, but no text. */
+static void test_binary_source(void **state)
+{
+	auto_json *sources = json_pack("{s:{s:s}}", "src/a.py", "error", PYTHON_BINARY_SOURCE);
+	struct compile_output out;
+	const struct diag *found;
+
+	(void)state;
+	assert_int_equal(
+		compile_with(SPEC_HEAD "steps:\n" PYTHON("a", "",
+				     "sourceFrom: {configMapKeyRef: {name: src, key: a.py}}"),
+			sources, NULL, NULL, &out),
+		1);
+	found = find_diag(&out.diags, "spec.steps[0].component.python.sourceFrom", "InvalidSource");
+	assert_non_null(found);
+	assert_false(found->waits);
+	assert_non_null(strstr(found->message, "UTF-8 text under data"));
+	compile_output_clear(&out);
+}
+
 static void test_scan(void **state)
 {
 	static const struct {
@@ -377,14 +447,15 @@ static void test_scan(void **state)
 		struct compile_output out;
 		bool warned;
 
-		if (compile_with(SPEC_HEAD "steps:\n- {name: a, component: {python: {" IMAGE
-					   ", consumes: {}, sourceFrom: {configMapKeyRef: {name: "
+		if (compile_with(SPEC_HEAD "steps:\n" STEP_LOAD
+					   "- {name: a, component: {python: {" IMAGE
+					   ", sourceFrom: {configMapKeyRef: {name: "
 					   "src, key: a.py}}}}}\n",
 			    sources, NULL, NULL, &out) != 0) {
 			print_diags(&out.diags);
 			fail_msg("should compile: %s", rows[i].source);
 		}
-		warned = find_diag(&out.diags, "spec.steps[0].component.python.sourceFrom",
+		warned = find_diag(&out.diags, "spec.steps[1].component.python.sourceFrom",
 				 "NoComponentInSource") != NULL;
 		if (warned != rows[i].warned)
 			fail_msg("%s: %s", warned ? "warned" : "not warned", rows[i].source);
@@ -503,6 +574,8 @@ int main(void)
 		cmocka_unit_test(test_declared_args),
 		cmocka_unit_test(test_loaders),
 		cmocka_unit_test(test_loader_errors),
+		cmocka_unit_test(test_writers),
+		cmocka_unit_test(test_binary_source),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_cache_key),
 		cmocka_unit_test(test_pinned),

@@ -288,6 +288,51 @@ static void test_forbidden(void **state)
 	}
 }
 
+/* What was meant as a reference and is none stays as it is, with a warning. */
+static void test_unfinished(void **state)
+{
+	static const struct {
+		const char *text, *shown; /* NULL: no warning */
+	} rows[] = {
+		{"$( parameters.int )", "`$( parameters.int )` is"},
+		{"a $(parameters.int ) b", "`$(parameters.int )` is"},
+		{"$( run.name)", "`$( run.name)` is"},
+		{"x$(parameters.int", "`$(parameters.int` is"},
+		{"$(run.scheduledDate/x", "`$(run.scheduledDate` is"},
+		{"${parameters.int}", "write $(parameters.int) for"},
+		{"$${ run.name }", "`${ run.name }` is"},
+		{"$(parameters.int", "$$( instead"},
+		{"$$(parameters.int", NULL},
+		{"$$( run.name )", NULL},
+		{"$(parameters.int)", NULL},
+		{"$( cat x )", NULL},
+		{"$(", NULL},
+		{"$( run.sh )", NULL},
+		{"${HOME} ${parameters.", NULL},
+	};
+	struct refs refs;
+
+	(void)state;
+	refs_of(&refs, 1000);
+	for (size_t i = 0; i < array_size(rows); i++) {
+		auto_json *text = json_string(rows[i].text), *got = NULL;
+		auto_diags diags = DIAG_LIST_INIT;
+		struct check c;
+
+		check_init(&c, &diags, "a");
+		got = refs_substitute(&refs, &c, text, true);
+		assert_int_equal(diag_errors(&diags), 0);
+		assert_int_equal(diags.len, rows[i].shown != NULL);
+		if (!rows[i].shown)
+			continue;
+		assert_true(json_equal(got, text));
+		assert_string_equal(diags.items[0].reason, "UnfinishedReference");
+		if (!strstr(diags.items[0].message, rows[i].shown))
+			fail_msg("%s: %s", rows[i].text, diags.items[0].message);
+	}
+	refs_clear(&refs);
+}
+
 /* Without a run only $$( is turned. */
 static void test_expand(void **state)
 {
@@ -319,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_capped),
 		cmocka_unit_test(test_forbidden),
+		cmocka_unit_test(test_unfinished),
 		cmocka_unit_test(test_expand),
 	};
 

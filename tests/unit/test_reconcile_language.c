@@ -393,19 +393,20 @@ static void without_a_secret_the_event_says_so(void **state)
 
 /* --- sources --- */
 
+#define SOURCE_PIPELINE                                                                    \
+	"{'apiVersion': 'fondant.ai/v1alpha1', 'kind': 'FondantPipeline', 'metadata': "    \
+	"{'name': 'p', 'namespace': 'n'}, 'spec': {'workingDirectory': 's3://b/w', "       \
+	"'imageDigestPolicy': 'Ignore', 'steps': [{'name': 'load', 'component': "          \
+	"{'python': {'image': 'x/y:1', 'sourceFrom': {'configMapKeyRef': {'name': 'src', " \
+	"'key': 'a.py'}}, 'consumes': {}, 'produces': {'a': {'type': 'string'}}}}}]}}"
+
 static void a_source_is_read_when_freezing(void **state)
 {
-	static const char *const pipeline =
-		"{'apiVersion': 'fondant.ai/v1alpha1', 'kind': 'FondantPipeline', 'metadata': "
-		"{'name': 'p', 'namespace': 'n'}, 'spec': {'workingDirectory': 's3://b/w', "
-		"'imageDigestPolicy': 'Ignore', 'steps': [{'name': 'load', 'component': "
-		"{'python': {'image': 'x/y:1', 'sourceFrom': {'configMapKeyRef': {'name': 'src', "
-		"'key': 'a.py'}}, 'consumes': {}, 'produces': {'a': {'type': 'string'}}}}}]}}";
 	struct story *s = *state;
 	auto_json *p = NULL;
 	auto_json *spec = NULL;
 
-	fake_api_put(s->world.api, parse(pipeline));
+	fake_api_put(s->world.api, parse(SOURCE_PIPELINE));
 	world_until(&s->world, pipeline_is_judged, 60000);
 	p = world_get_pipeline(&s->world, "p");
 	assert_string_equal(
@@ -421,6 +422,24 @@ static void a_source_is_read_when_freezing(void **state)
 	fake_api_delete(s->world.api, WORLD_CONFIGMAPS "/src");
 	world_until(&s->world, one_finished, 60000);
 	expect_quiet(s);
+}
+
+/* A key under binaryData is there: nothing is waited for, the user is told. */
+static void a_binary_source_is_an_error(void **state)
+{
+	struct story *s = *state;
+	auto_json *p = NULL;
+
+	fake_api_put(s->world.api, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "apiVersion",
+					   "v1", "kind", "ConfigMap", "metadata", "name", "src",
+					   "namespace", "n", "binaryData", "a.py", "aW1wb3J0IHgK"));
+	fake_api_put(s->world.api, parse(SOURCE_PIPELINE));
+	world_until(&s->world, pipeline_is_judged, 60000);
+	p = world_get_pipeline(&s->world, "p");
+	assert_string_equal(condition_status(doc_get(p, "status.conditions"), "Stalled"), "True");
+	assert_non_null(strstr(
+		doc_str_or(condition_find(doc_get(p, "status.conditions"), "Ready"), "message", ""),
+		"UTF-8 text under data"));
 }
 
 /* --- parameters --- */
@@ -575,6 +594,7 @@ int main(void)
 		T(pull_secrets_are_read_only_when_needed),
 		T(without_a_secret_the_event_says_so),
 		T(a_source_is_read_when_freezing),
+		T(a_binary_source_is_an_error),
 		T(a_run_with_parameters_freezes_its_own_spec),
 		T(parameters_that_do_not_fit_fail_the_run),
 		T(a_parameter_without_a_default_must_be_given),
