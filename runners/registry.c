@@ -8,11 +8,30 @@ const struct runner *const runner_all[] = {
 	NULL,
 };
 
-const struct runner *runner_find(const char *name)
+const struct runner *const runner_documents[] = {
+	&runner_sagemaker,
+	&runner_kubeflow,
+	&runner_vertex,
+	NULL,
+};
+
+static const struct runner *find(const struct runner *const *runners, const char *name)
 {
-	for (const struct runner *const *runner = runner_all; name && *runner; runner++) {
-		if (str_eq((*runner)->name, name))
-			return *runner;
+	for (; name && *runners; runners++) {
+		if (str_eq((*runners)->name, name))
+			return *runners;
 	}
 	return NULL;
+}
+
+const struct runner *runner_find(const char *name)
+{
+	return find(runner_all, name);
+}
+
+const struct runner *runner_document_find(const char *name)
+{
+	const struct runner *runner = runner_find(name);
+
+	return runner ? runner : find(runner_documents, name);
 }

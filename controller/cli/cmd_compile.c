@@ -148,10 +148,24 @@ static void print_argv(const struct printing *p, const struct frozen_spec *spec,
 
 /* --- native ------------------------------------------------------------------------------- */
 
+/* An array is a file of several documents. */
+static void print_documents(const json_t *native, FILE *out)
+{
+	const json_t *document;
+	size_t i;
+
+	if (!json_is_array(native))
+		output_tree(native, "yaml", out);
+	json_array_foreach (native, i, document) {
+		fputs(i ? "---\n" : "", out);
+		output_tree(document, "yaml", out);
+	}
+}
+
 static int print_native(
 	const struct printing *p, const struct frozen_spec *spec, const char *run_id)
 {
-	const struct runner *runner = runner_find(spec->backend);
+	const struct runner *runner = runner_document_find(spec->backend);
 	auto_diags diags = DIAG_LIST_INIT;
 	auto_json *native = NULL;
 	auto_buf text = BUF_INIT;
@@ -163,7 +177,11 @@ static int print_native(
 		diag_format(&diags, &text, 64 << 10);
 		return cli_fail(p->cli, CLI_FINDINGS, "%s", buf_str(&text));
 	}
-	output_tree(native, "yaml", p->cli->out);
+	if (diags.len) {
+		diag_format(&diags, &text, 64 << 10);
+		fprintf(p->cli->err, "warning: %s\n", buf_str(&text));
+	}
+	print_documents(native, p->cli->out);
 	return CLI_OK;
 }
 

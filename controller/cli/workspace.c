@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/str.h"
+#include "compiler/python.h"
 #include "doc/path.h"
 #include "runners/runner.h"
 
@@ -217,6 +218,13 @@ static const json_t *sources_of(struct workspace *ws, const char *namespace_)
 			if (json_is_string(text))
 				json_object_set_nocheck(all, name, text);
 		}
+		json_object_foreach (json_object_get(object->json, "binaryData"), key, text) {
+			auto_free char *name = xasprintf("%s/%s", object->name, key);
+
+			if (!json_object_get(all, name))
+				json_object_set_new_nocheck(all, name,
+					json_pack("{s:s}", "error", PYTHON_BINARY_SOURCE));
+		}
 	}
 	map_set(&ws->configmaps, namespace_, all);
 	return all;
@@ -235,6 +243,19 @@ static const char *backend_kind(const struct object *backend)
 	return NULL;
 }
 
+static void refuse_backend(const char *backend, struct compile_output *output)
+{
+	diag_add(&output->diags, "spec.backendRef", "NotYetSupported",
+		"this release does not compile for backend `%.63s` yet; choose another with "
+		"--backend",
+		backend);
+	diag_sort(&output->diags);
+	free(output->text);
+	output->text = NULL;
+	json_decref(output->frozen);
+	output->frozen = NULL;
+}
+
 int workspace_compile(struct workspace *ws, const struct object *pipeline,
 	const struct compile_settings *settings, struct compile_output *ret_output)
 {
@@ -246,8 +267,9 @@ int workspace_compile(struct workspace *ws, const struct object *pipeline,
 
 	if (!ns)
 		ns = DEFAULT_NAMESPACE;
-	given = workspace_find(
-		ws, OBJECT_BACKEND, ns, doc_str_or(spec, "backendRef.name", "default"));
+	given = workspace_find(ws, OBJECT_BACKEND, ns,
+		settings->backend_ref ? settings->backend_ref
+				      : doc_str_or(spec, "backendRef.name", "default"));
 	input = (struct compile_input){.namespace_ = ns,
 		.pipeline = pipeline->name,
 		.spec = spec,
@@ -262,8 +284,11 @@ int workspace_compile(struct workspace *ws, const struct object *pipeline,
 		input.working_directory = doc_str(given->json, "spec.workingDirectory");
 	if (!input.backend)
 		input.backend = "kubernetes";
-	runner = runner_find(input.backend);
-	/* a backend that this program cannot run is taken to honour everything */
+	runner = runner_document_find(input.backend);
+	/* what such a backend could not honour is not known: nothing is said about it */
 	input.features = runner ? runner->features : ~0U;
-	return compile_pipeline(&input, ret_output);
+	compile_pipeline(&input, ret_output);
+	if (!runner)
+		refuse_backend(input.backend, ret_output);
+	return ret_output->text ? 0 : 1;
 }
