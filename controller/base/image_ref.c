@@ -278,9 +278,11 @@ char *image_ref_canonical(const struct image_ref *ref)
 
 char *image_ref_familiar(const struct image_ref *ref)
 {
-	const char *name = ref->repository;
+	const char *name = ref->repository, *slash = strchr(name, '/');
+	auto_free char *first = slash ? xstrndup(name, (size_t)(slash - name)) : NULL;
 
-	if (!str_eq(ref->host, DOCKER_HOST))
+	/* docker.io/a.b/c without its host would be c of the host a.b. */
+	if (!str_eq(ref->host, DOCKER_HOST) || (first && is_host(first)))
 		return image_ref_canonical(ref);
 	/* library/a/b is not official: only one component may follow. */
 	if (str_starts_with(name, "library/") && !strchr(name + strlen("library/"), '/'))

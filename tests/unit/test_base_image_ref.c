@@ -28,6 +28,7 @@ static const struct good good[] = {
 		"docker.io/busybox@" DIGEST},
 	{"index.docker.io/busybox", "docker.io/library/busybox:latest", "busybox:latest",
 		"index.docker.io/busybox@" DIGEST},
+	{"index.docker.io/a.b/c", "docker.io/a.b/c:latest", "docker.io/a.b/c:latest", NULL},
 	{"library/busybox", "docker.io/library/busybox:latest", "busybox:latest", NULL},
 	{"docker.io/library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest", NULL},
 	{"localhost/app", "localhost/app:latest", "localhost/app:latest", NULL},
