@@ -60,18 +60,6 @@ static void only(
 
 /* --- variables --- */
 
-static const json_t *named(const json_t *list, const char *name)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach (list, i, item) {
-		if (str_eq(doc_str(item, "name"), name))
-			return item;
-	}
-	return NULL;
-}
-
 static void add_variable(struct kfp_step *at, const char *where, const json_t *item, json_t *config)
 {
 	const char *name = doc_str_or(item, "name", "");
@@ -111,7 +99,7 @@ static void add_env(struct kfp_step *at, const char *where, const json_t *env, b
 		auto_free char *path = xasprintf("%s[%zu]", where, i);
 		const char *value = doc_str_or(item, "value", "");
 
-		if (values && named(own, doc_str_or(item, "name", "")))
+		if (values && doc_find(own, "name", doc_str_or(item, "name", "")))
 			continue; /* the step says otherwise */
 		if (json_object_get(item, "valueFrom"))
 			add_variable(at, path, item, config);
@@ -215,7 +203,8 @@ static void add_volumes(struct kfp_step *at, const json_t *pod, const json_t *ma
 			xasprintf("podTemplate.spec.containers[0].volumeMounts[%zu]", i);
 
 		add_mount(at, where, mount,
-			named(json_object_get(pod, "volumes"), doc_str_or(mount, "name", "")),
+			doc_find(json_object_get(pod, "volumes"), "name",
+				doc_str_or(mount, "name", "")),
 			config);
 	}
 }
@@ -293,7 +282,7 @@ static void add_pod(struct kfp_step *at, const json_t *pod, json_t *config)
 static void add_main(struct kfp_step *at, const json_t *pod, json_t *config, json_t *container,
 	json_t **ret_resources)
 {
-	const json_t *main_ = named(json_object_get(pod, "containers"), "main");
+	const json_t *main_ = doc_find(json_object_get(pod, "containers"), "name", "main");
 	const char *policy = doc_str(main_, "imagePullPolicy");
 
 	ONLY(at, "podTemplate.spec.containers[0]", main_, "name", "env", "volumeMounts",

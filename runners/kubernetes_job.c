@@ -152,18 +152,6 @@ static json_t *default_pod(const struct kubernetes_job *what)
 	return pod;
 }
 
-static json_t *main_container(const json_t *pod)
-{
-	json_t *container;
-	size_t i;
-
-	json_array_foreach (json_object_get(pod, "containers"), i, container) {
-		if (str_eq(doc_str(container, "name"), KUBERNETES_CONTAINER))
-			return container;
-	}
-	return NULL;
-}
-
 /* What no podTemplate decides. */
 static void fill_main(const struct kubernetes_job *what, json_t *container)
 {
@@ -204,15 +192,16 @@ static json_t *build_pod(const struct kubernetes_job *what)
 {
 	const json_t *spec = what->run->spec->json;
 	const json_t *step = what->run->spec->steps[what->step].json;
-	json_t *pod = default_pod(what);
+	json_t *pod = default_pod(what), *main_;
 
 	kubernetes_template_merge(pod, doc_get(spec, "podTemplate.spec"));
 	kubernetes_template_merge(pod, doc_get(step, "podTemplate.spec"));
 	add_instance_type(step, pod);
 	json_object_set_new(pod, "restartPolicy", json_string("Never"));
-	fill_main(what, main_container(pod));
-	kubernetes_join_apply(what, pod, main_container(pod));
-	kubernetes_python_apply(what, pod, main_container(pod));
+	main_ = doc_find(json_object_get(pod, "containers"), "name", KUBERNETES_CONTAINER);
+	fill_main(what, main_);
+	kubernetes_join_apply(what, pod, main_);
+	kubernetes_python_apply(what, pod, main_);
 	return pod;
 }
 
@@ -281,7 +270,9 @@ json_t *kubernetes_job_build(const struct kubernetes_job *what)
 int kubernetes_compile(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
 	struct diag_list *diags)
 {
-	auto_free char *frozen = xasprintf("%s-%.12s", spec->pipeline, spec->hash);
+	char hash[DIGEST_HEX_SIZE];
+	auto_free char *frozen =
+		xasprintf("%s-%.12s", spec->pipeline, frozen_spec_hash(spec, hash));
 	struct runner_run run = {
 		.spec = spec,
 		.namespace_ = spec->namespace_,

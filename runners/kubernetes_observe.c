@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "doc/json.h"
 #include "doc/path.h"
+#include "kube/conditions.h"
 #include "runners/kubernetes_job.h"
 #include "runners/kubernetes_join.h"
 
@@ -41,14 +42,7 @@ static int64_t time_of(const json_t *object, const char *path)
 
 static const json_t *find_condition(const json_t *object, const char *type)
 {
-	json_t *condition;
-	size_t i;
-
-	json_array_foreach (doc_get(object, "status.conditions"), i, condition) {
-		if (str_eq(doc_str(condition, "type"), type))
-			return condition;
-	}
-	return NULL;
+	return condition_find(doc_get(object, "status.conditions"), type);
 }
 
 const char *kubernetes_controller_uid(const json_t *object)

@@ -66,7 +66,8 @@ static json_t *label_value(const char *text)
 
 static json_t *labels_of(const struct frozen_spec *spec, const char *run_id)
 {
-	auto_free char *hash = xstrndup(spec->hash, LABEL_MAX_LEN);
+	char hex[DIGEST_HEX_SIZE];
+	auto_free char *hash = xstrndup(frozen_spec_hash(spec, hex), LABEL_MAX_LEN);
 	json_t *labels = json_object();
 
 	json_object_set_new(labels, "fondant-pipeline", label_value(spec->pipeline));

@@ -140,18 +140,6 @@ static bool is_there(const struct diag_list *diags, const char *path, const char
 	return false;
 }
 
-static bool gives(const json_t *run, const char *name)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach (doc_get(run, "spec.parameters"), i, item) {
-		if (str_eq(doc_str(item, "name"), name))
-			return true;
-	}
-	return false;
-}
-
 /* Parameters that the pipeline leaves to its runs. */
 static void check_required(const json_t *run, const json_t *pipeline, struct diag_list *diags)
 {
@@ -161,7 +149,8 @@ static void check_required(const json_t *run, const json_t *pipeline, struct dia
 	json_array_foreach (doc_get(pipeline, "spec.parameters"), i, item) {
 		const char *name = doc_str(item, "name");
 
-		if (name && !check_get(item, "default") && !gives(run, name))
+		if (name && !check_get(item, "default") &&
+			!doc_find(doc_get(run, "spec.parameters"), "name", name))
 			diag_add(diags, "spec.parameters", "ParameterRequired",
 				"parameter `%.63s` has no default, so the run must give it", name);
 	}

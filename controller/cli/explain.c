@@ -12,21 +12,9 @@
 /* Steps behind steps that one answer goes into; a pipeline has 200. */
 #define MAX_INPUT_DEPTH 200
 
-static json_t *find_step(const json_t *frozen, const char *name)
-{
-	json_t *step;
-	size_t i;
-
-	json_array_foreach (json_object_get(frozen, "steps"), i, step) {
-		if (str_eq(doc_str(step, "name"), name))
-			return step;
-	}
-	return NULL;
-}
-
 json_t *explain_step(const json_t *frozen, const char *name)
 {
-	return find_step(frozen, name);
+	return doc_find(json_object_get(frozen, "steps"), "name", name);
 }
 
 const char *explain_key(const json_t *step)
@@ -210,8 +198,9 @@ static void diff_inputs(json_t *diff, const json_t *frozen, const json_t *step,
 
 	for (size_t i = 0; i < n || i < m; i++) {
 		const json_t *name = json_array_get(from, i), *was = json_array_get(old, i);
-		const json_t *input = name ? find_step(frozen, json_string_value(name)) : NULL;
-		const json_t *before = was ? find_step(old_frozen, json_string_value(was)) : NULL;
+		const json_t *input = name ? explain_step(frozen, json_string_value(name)) : NULL;
+		const json_t *before =
+			was ? explain_step(old_frozen, json_string_value(was)) : NULL;
 		auto_free char *part = xasprintf("input %s", json_string_value(name ? name : was));
 
 		if (input && before && str_eq(explain_key(input), explain_key(before)))

@@ -11,21 +11,6 @@
 static const char *const abbreviable[] = {
 	"operation_spec", "cache", "input_partition_rows", "working_directory", "help", NULL};
 
-static bool fits_type(const json_t *value, const char *type)
-{
-	if (strcmp(type, "str") == 0)
-		return json_is_string(value);
-	if (strcmp(type, "int") == 0)
-		return json_is_integer(value);
-	if (strcmp(type, "float") == 0)
-		return json_is_number(value);
-	if (strcmp(type, "bool") == 0)
-		return json_is_boolean(value);
-	if (strcmp(type, "dict") == 0)
-		return json_is_object(value);
-	return json_is_array(value); /* list, tuple, set */
-}
-
 /* Whether every value of one type of parameter is one of the argument. */
 static bool fits_declared(const char *parameter, const char *type)
 {
@@ -64,7 +49,7 @@ static void check_type(struct check *c, const json_t *written, const json_t *val
 {
 	const char *declared = refs ? refs_type(refs, written) : NULL;
 
-	if (!declared && !fits_type(value, type))
+	if (!declared && !check_fits(value, type))
 		wrong_type(c, value, type);
 	else if (declared && *declared && !fits_declared(declared, type))
 		check_error(c, "InvalidArgument", "expected %s, but %.100s is of type %s", type,

@@ -56,6 +56,19 @@ json_t *check_get(const json_t *object, const char *key)
 	return json_is_null(value) ? NULL : value;
 }
 
+bool check_fits(const json_t *value, const char *type)
+{
+	if (strcmp(type, "str") == 0)
+		return json_is_string(value);
+	if (strcmp(type, "int") == 0)
+		return json_is_integer(value);
+	if (strcmp(type, "float") == 0)
+		return json_is_number(value);
+	if (strcmp(type, "bool") == 0)
+		return json_is_boolean(value);
+	return strcmp(type, "dict") == 0 ? json_is_object(value) : json_is_array(value);
+}
+
 const char *check_kind_of(const json_t *value)
 {
 	switch (json_typeof(value)) {

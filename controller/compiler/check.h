@@ -72,6 +72,10 @@ bool check_value(struct check *c, const json_t *value, const struct check_field 
 /* Depth of a tree that passes through as it is. */
 bool check_depth(struct check *c, const json_t *value);
 
+/* The value is one of the type of an argument or parameter (str int float bool dict; list, tuple
+ * and set are lists in JSON); an integer is a float too. */
+bool check_fits(const json_t *value, const char *type);
+
 /* "an integer", "a list": for messages. */
 const char *check_kind_of(const json_t *value);
 

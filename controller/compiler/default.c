@@ -7,43 +7,12 @@
 #include "base/mem.h"
 #include "doc/json.h"
 
-/* How an argument's type looks in JSON. */
+/* How an argument's type is written, and read from text. */
 struct arg_type {
 	const char *name;
 	const char *example;
-	bool (*fits)(const json_t *value);
 	bool (*parses)(const char *text);
 };
-
-static bool fits_string(const json_t *value)
-{
-	return json_is_string(value);
-}
-
-static bool fits_int(const json_t *value)
-{
-	return json_is_integer(value);
-}
-
-static bool fits_number(const json_t *value)
-{
-	return json_is_number(value);
-}
-
-static bool fits_bool(const json_t *value)
-{
-	return json_is_boolean(value);
-}
-
-static bool fits_list(const json_t *value)
-{
-	return json_is_array(value);
-}
-
-static bool fits_dict(const json_t *value)
-{
-	return json_is_object(value);
-}
 
 /* Past digits with single _ between them (Python's literals); NULL: there are none. */
 static const char *skip_digits(const char *s)
@@ -96,33 +65,34 @@ static bool parses_float(const char *text)
 	return at_end(s);
 }
 
-static bool parses_json(const char *text, bool (*fits)(const json_t *value))
+static bool parses_as(const char *text, const char *type)
 {
 	auto_err err = ERR_INIT;
 	auto_json *value = NULL;
 
-	return doc_json_parse_lenient(text, strlen(text), &value, &err) == 0 && fits(value);
+	return doc_json_parse_lenient(text, strlen(text), &value, &err) == 0 &&
+	       check_fits(value, type);
 }
 
 static bool parses_list(const char *text)
 {
-	return parses_json(text, fits_list);
+	return parses_as(text, "list");
 }
 
 static bool parses_dict(const char *text)
 {
-	return parses_json(text, fits_dict);
+	return parses_as(text, "dict");
 }
 
 static const struct arg_type types[] = {
-	{"str", "a text in quotes", fits_string, NULL},
-	{"int", "3", fits_int, parses_int},
-	{"float", "0.5", fits_number, parses_float},
-	{"bool", "false", fits_bool, NULL},
-	{"list", "[]", fits_list, parses_list},
-	{"tuple", "[]", fits_list, parses_list},
-	{"set", "[]", fits_list, parses_list},
-	{"dict", "{}", fits_dict, parses_dict},
+	{"str", "a text in quotes", NULL},
+	{"int", "3", parses_int},
+	{"float", "0.5", parses_float},
+	{"bool", "false", NULL},
+	{"list", "[]", parses_list},
+	{"tuple", "[]", parses_list},
+	{"set", "[]", parses_list},
+	{"dict", "{}", parses_dict},
 };
 
 void default_check(struct check *c, const char *type, const json_t *value)
@@ -134,7 +104,7 @@ void default_check(struct check *c, const char *type, const json_t *value)
 		if (strcmp(types[i].name, type) == 0)
 			t = &types[i];
 	}
-	if (!t || !value || json_is_null(value) || t->fits(value) ||
+	if (!t || !value || json_is_null(value) || check_fits(value, type) ||
 		(text && (strcmp(text, "None") == 0 || (t->parses && t->parses(text)))))
 		return;
 	if (text && !t->parses)

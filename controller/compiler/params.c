@@ -10,19 +10,6 @@
 
 static const char *const types[] = {"str", "int", "float", "bool", "list", "dict", NULL};
 
-bool params_fits(const json_t *value, const char *type)
-{
-	if (strcmp(type, "str") == 0)
-		return json_is_string(value);
-	if (strcmp(type, "int") == 0)
-		return json_is_integer(value);
-	if (strcmp(type, "float") == 0)
-		return json_is_number(value);
-	if (strcmp(type, "bool") == 0)
-		return json_is_boolean(value);
-	return strcmp(type, "list") == 0 ? json_is_array(value) : json_is_object(value);
-}
-
 /* [A-Za-z_][A-Za-z0-9_-]* */
 static bool is_name(const char *s)
 {
@@ -52,13 +39,13 @@ const char *params_quotes_hint(const char *text, const char *type)
 }
 
 /* At the place of the value. */
-static bool check_fits(struct check *c, const json_t *value, const char *name, const char *type)
+static bool check_type(struct check *c, const json_t *value, const char *name, const char *type)
 {
 	const char *hint = "";
 
 	if (!check_depth(c, value))
 		return false;
-	if (params_fits(value, type))
+	if (check_fits(value, type))
 		return true;
 	if (strcmp(type, "str") == 0 && !json_is_object(value) && !json_is_array(value))
 		hint = "; quote it";
@@ -120,7 +107,7 @@ static void read_declarations(struct compiler *m, struct map *seen)
 		inner = where_key(&m->c.w, "default");
 		if (value)
 			refs_forbid(&m->c, value, false);
-		if (value && name && type && !check_fits(&m->c, value, name, type))
+		if (value && name && type && !check_type(&m->c, value, name, type))
 			value = NULL;
 		where_back(&m->c.w, inner);
 		if (name) {
@@ -168,7 +155,7 @@ static void read_override(
 	if (!value)
 		check_error(&m->c, "Required",
 			"a value is required; leave the entry out for the pipeline's default");
-	else if (*type && check_fits(&m->c, value, name, type))
+	else if (*type && check_type(&m->c, value, name, type))
 		json_object_set_nocheck(m->parameters, name, value);
 	where_back(&m->c.w, mark);
 }

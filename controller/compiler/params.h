@@ -16,8 +16,6 @@
  */
 void params_read(struct compiler *m, struct refs *refs);
 
-/* The value is one of the parameter type. */
-bool params_fits(const json_t *value, const char *type);
 /* "; remove the quotes" where the text, unquoted in YAML, would be of the type; else "". */
 const char *params_quotes_hint(const char *text, const char *type);
 

@@ -113,24 +113,6 @@ static bool has_dollar(const json_t *value)
 
 typedef json_t *change_fn(const json_t *string, void *arg);
 
-/* Whether a tree has a string with `$`, so that most are never copied. */
-static bool tree_has_dollar(const json_t *value)
-{
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	json_object_foreach ((json_t *)value, key, item) {
-		if (tree_has_dollar(item))
-			return true;
-	}
-	json_array_foreach (value, i, item) {
-		if (tree_has_dollar(item))
-			return true;
-	}
-	return has_dollar(value);
-}
-
 /* The tree with every string that has a `$` changed; new reference. */
 static json_t *change_tree(const json_t *value, change_fn *change, void *arg)
 {
@@ -212,8 +194,8 @@ void refs_add_parameter(struct refs *r, const char *name, const char *type, cons
 
 	p->type = type;
 	if (value && !json_is_null(value)) {
-		p->value = tree_has_dollar(value) ? change_tree(value, escape_string, NULL)
-						  : json_incref((json_t *)value);
+		p->value = refs_any(value) ? change_tree(value, escape_string, NULL)
+					   : json_incref((json_t *)value);
 		p->text = text_of(value);
 		p->len = strlen(p->text);
 	}
@@ -603,7 +585,7 @@ static json_t *expand_string(const json_t *string, void *arg)
 
 json_t *refs_expand(const json_t *value, const struct refs_run *run)
 {
-	if (!tree_has_dollar(value))
+	if (!refs_any(value))
 		return json_incref((json_t *)value);
 	return change_tree(value, expand_string, (void *)run);
 }

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "compiler/refs.h"
+#include "doc/canon.h"
 #include "doc/json.h"
 
 /* Far more than the compiler lets through. */
@@ -388,13 +389,19 @@ int frozen_spec_parse(const char *text, size_t len, struct frozen_spec **ret_spe
 	if (rc == 0)
 		rc = read_steps(&r);
 	map_clear(&r.by_name);
-	digest_sha256_hex(text, len, spec->hash);
 	if (rc < 0) {
 		frozen_spec_free(spec);
 		return -1;
 	}
 	*ret_spec = spec;
 	return 0;
+}
+
+const char *frozen_spec_hash(const struct frozen_spec *spec, char out[DIGEST_HEX_SIZE])
+{
+	auto_free char *text = canon_str(spec->json, CANON_COMPACT);
+
+	return digest_sha256_hex(text, strlen(text), out);
 }
 
 void frozen_spec_free(struct frozen_spec *spec)

@@ -44,8 +44,7 @@ struct spec_step {
 };
 
 struct frozen_spec {
-	json_t *json;               /* owned */
-	char hash[DIGEST_HEX_SIZE]; /* SHA-256 of the text it was read from */
+	json_t *json; /* owned */
 	const char *pipeline, *namespace_, *dataset_name, *working_directory, *backend, *compiler;
 	struct spec_step *steps; /* topological order */
 	int steps_len;
@@ -68,6 +67,8 @@ int frozen_spec_parse(const char *text, size_t len, struct frozen_spec **ret_spe
 void frozen_spec_bind(struct frozen_spec *spec, const char *run_name, int64_t scheduled_s);
 /* The first parameter without a value, NULL when every one has its own: it cannot run as it is. */
 const char *frozen_spec_missing_parameter(const struct frozen_spec *spec);
+/* SHA-256 of its text, which is canonical; made anew each time. Returns out. */
+const char *frozen_spec_hash(const struct frozen_spec *spec, char out[DIGEST_HEX_SIZE]);
 /* NULL is fine. */
 void frozen_spec_free(struct frozen_spec *spec);
 /* -1 when there is none. */

@@ -357,46 +357,31 @@ static void sort_members(struct member *members, size_t n)
 	}
 }
 
-/* What is left out of an object's members; NULL key: nothing. */
-struct omit {
-	const char *key;
-	size_t *bytes; /* length of the strings that were left out, added up */
-};
-
-static size_t collect(const json_t *json, const struct omit *omit, struct member *members)
+static size_t collect(const json_t *json, struct member *members)
 {
 	json_t *object = (json_t *)json;
 	size_t n = 0;
 
 	for (void *iter = json_object_iter(object); iter;
 		iter = json_object_iter_next(object, iter)) {
-		struct member *member = &members[n++];
-
-		*member = (struct member){.key = json_object_iter_key(iter),
+		members[n++] = (struct member){.key = json_object_iter_key(iter),
 			.len = json_object_iter_key_len(iter),
 			.value = json_object_iter_value(iter)};
-		if (omit->key && strcmp(member->key, omit->key) == 0) {
-			*omit->bytes += json_string_length(member->value);
-			n--;
-		}
 	}
 	return n;
 }
 
 static void dump(const json_t *json, const struct style *style, struct buf *out);
 
-/* item_omit is for the members' members. */
-static void dump_object(const json_t *json, const struct style *style, const struct omit *omit,
-	const struct omit *item_omit, struct buf *out)
+static void dump_object(const json_t *json, const struct style *style, struct buf *out)
 {
-	static const struct omit nothing;
 	size_t room = json_object_size(json), n;
 	struct member few[FEW_MEMBERS];
 	auto_free struct member *many =
 		room > FEW_MEMBERS ? xreallocarray(NULL, room, sizeof(*many)) : NULL;
 	struct member *members = many ? many : few;
 
-	n = collect(json, omit, members);
+	n = collect(json, members);
 	if (style->sorted)
 		sort_members(members, n);
 	buf_addc(out, '{');
@@ -405,10 +390,7 @@ static void dump_object(const json_t *json, const struct style *style, const str
 			add_separator(',', style, out);
 		dump_string(members[i].key, members[i].len, style->ascii, out);
 		add_separator(':', style, out);
-		if (item_omit->key && json_is_object(members[i].value))
-			dump_object(members[i].value, style, item_omit, &nothing, out);
-		else
-			dump(members[i].value, style, out);
+		dump(members[i].value, style, out);
 	}
 	buf_addc(out, '}');
 }
@@ -444,14 +426,13 @@ static void dump_integer(json_int_t value, struct buf *out)
 
 static void dump(const json_t *json, const struct style *style, struct buf *out)
 {
-	static const struct omit nothing;
 	char real[CANON_REAL_SIZE];
 
 	if (out->overflow)
 		return;
 	switch (json_typeof(json)) {
 	case JSON_OBJECT:
-		dump_object(json, style, &nothing, &nothing, out);
+		dump_object(json, style, out);
 		break;
 	case JSON_ARRAY:
 		dump_array(json, style, out);
@@ -475,16 +456,6 @@ static void dump(const json_t *json, const struct style *style, struct buf *out)
 		buf_add(out, "null", 4);
 		break;
 	}
-}
-
-int canon_dump_items_without(
-	const json_t *json, const char *key, size_t *ret_left_out, struct buf *out)
-{
-	static const struct omit nothing;
-	struct omit omit = {.key = key, .bytes = ret_left_out};
-
-	dump_object(json, &styles[CANON_COMPACT], &nothing, &omit, out);
-	return out->overflow ? -1 : 0;
 }
 
 int canon_dump(const json_t *json, enum canon_style style, struct buf *out)

@@ -26,10 +26,6 @@ enum canon_style {
 
 /* Appends; 0, or -1 when the buffer's maximum was reached. */
 int canon_dump(const json_t *json, enum canon_style style, struct buf *out);
-/* CANON_COMPACT of an object whose members' members called `key` are left out; the bytes of such
- * strings are added to *ret_left_out. As canon_dump. */
-int canon_dump_items_without(
-	const json_t *json, const char *key, size_t *ret_left_out, struct buf *out);
 /* Appends the text as a string of CANON_COMPACT; it is well-formed UTF-8. */
 void canon_add_string(const char *text, size_t len, struct buf *out);
 /* Owned by the caller, never NULL. */

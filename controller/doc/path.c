@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/str.h"
+
 /* Index of a segment of digits; -1 for anything else. */
 static int64_t segment_index(const char *s, size_t len)
 {
@@ -85,6 +87,18 @@ static void set_child(json_t *node, const char *segment, size_t len, json_t *val
 		json_array_append_new(node, value);
 	else
 		json_array_set_new(node, (size_t)index, value);
+}
+
+json_t *doc_find(const json_t *array, const char *path, const char *text)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (array, i, item) {
+		if (str_eq(doc_str(item, path), text))
+			return item;
+	}
+	return NULL;
 }
 
 void doc_set_new(json_t *root, const char *path, json_t *value)

@@ -18,6 +18,9 @@ const char *doc_str(const json_t *root, const char *path);
 const char *doc_str_or(const json_t *root, const char *path, const char *fallback);
 int64_t doc_int_or(const json_t *root, const char *path, int64_t fallback);
 bool doc_bool_or(const json_t *root, const char *path, bool fallback);
+/* The item of an array that has this text at the path below it; borrowed, NULL when there is none.
+ */
+json_t *doc_find(const json_t *array, const char *path, const char *text);
 /* Sets by path, making objects on the way (arrays must exist); steals value. */
 void doc_set_new(json_t *root, const char *path, json_t *value);
 

@@ -5,17 +5,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "doc/path.h"
 
 json_t *condition_find(const json_t *conditions, const char *type)
 {
-	size_t i;
-	json_t *item;
-
-	json_array_foreach (conditions, i, item) {
-		if (str_eq(json_string_value(json_object_get(item, "type")), type))
-			return item;
-	}
-	return NULL;
+	return doc_find(conditions, "type", type);
 }
 
 void condition_drop(json_t *conditions, const char *type)

@@ -136,14 +136,7 @@ int kubeconfig_read_tree(
 
 static const json_t *find_named(const json_t *tree, const char *list, const char *name)
 {
-	size_t i;
-	json_t *entry;
-
-	json_array_foreach (json_object_get(tree, list), i, entry) {
-		if (str_eq(json_string_value(json_object_get(entry, "name")), name))
-			return entry;
-	}
-	return NULL;
+	return doc_find(json_object_get(tree, list), "name", name);
 }
 
 static void merge_list(json_t *merged, const json_t *tree, const char *list)

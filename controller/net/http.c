@@ -280,6 +280,19 @@ bool http_active(const struct http_request *req)
 	return req->client != NULL;
 }
 
+const char *http_response_header(const struct http_request *req, const char *name)
+{
+	const struct strvec *headers = &req->response_headers;
+	size_t len = strlen(name);
+
+	strvec_for_each (headers, i) {
+		if (strncmp(headers->items[i], name, len) == 0 &&
+			str_starts_with(headers->items[i] + len, ": "))
+			return headers->items[i] + len + 2;
+	}
+	return NULL;
+}
+
 void http_request_free(struct http_request *req)
 {
 	http_cancel(req);

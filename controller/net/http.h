@@ -94,6 +94,9 @@ void http_send(struct http_client *client, struct http_request *req);
 /* done will not run (any more). Harmless on an idle request. */
 void http_cancel(struct http_request *req);
 bool http_active(const struct http_request *req);
+/* A response header by its lower-case name, of a request with keep_headers; borrowed, NULL when
+ * absent. */
+const char *http_response_header(const struct http_request *req, const char *name);
 /* Cancels and frees the results. */
 void http_request_free(struct http_request *req);
 

@@ -377,19 +377,6 @@ static void token_answer(struct registry_request *req)
 
 /* --- the manifest --- */
 
-static const char *answer_header(const struct registry_job *job, const char *name)
-{
-	const struct strvec *headers = &job->request.http.response_headers;
-	size_t len = strlen(name);
-
-	strvec_for_each (headers, i) {
-		if (strncmp(headers->items[i], name, len) == 0 &&
-			str_starts_with(headers->items[i] + len, ": "))
-			return headers->items[i] + len + 2;
-	}
-	return NULL;
-}
-
 /* Of an answer: NULL when it is one of those that were asked for, or not told. */
 static const char *unwanted_type(const struct registry_job *job)
 {
@@ -448,7 +435,7 @@ static void challenged(struct registry_job *job)
 
 static void redirected(struct registry_job *job)
 {
-	const char *location = answer_header(job, "location");
+	const char *location = http_response_header(&job->request.http, "location");
 	auto_free char *url = location ? url_join(job->url, location) : NULL;
 	auto_url_parts from = {0}, to = {0};
 	const char *host = endpoint_of(job)->authority;
@@ -498,7 +485,7 @@ static void manifest_body(struct registry_job *job, const char *told)
 /* 200 */
 static void manifest_found(struct registry_job *job)
 {
-	const char *told = answer_header(job, "docker-content-digest");
+	const char *told = http_response_header(&job->request.http, "docker-content-digest");
 	const char *type = unwanted_type(job);
 	const char *host = endpoint_of(job)->authority;
 

@@ -6,19 +6,6 @@
 #include "base/time.h"
 #include "net/s3_internal.h"
 
-const char *s3_answer_header(const struct s3_call *call, const char *name)
-{
-	const struct strvec *headers = &call->http.response_headers;
-	size_t len = strlen(name);
-
-	strvec_for_each (headers, i) {
-		if (strncmp(headers->items[i], name, len) == 0 &&
-			str_starts_with(headers->items[i] + len, ": "))
-			return headers->items[i] + len + 2;
-	}
-	return NULL;
-}
-
 /* `"abc"` -> abc; owned by the caller, NULL for NULL. */
 static char *unquote(const char *etag)
 {
@@ -309,23 +296,23 @@ static void answer_delete_many(struct s3_call *call)
 static void answer_ok(struct s3_call *call)
 {
 	struct s3_op *op = call->op;
-	const char *length = s3_answer_header(call, "content-length");
+	const char *length = http_response_header(&call->http, "content-length");
 
 	op->outcome = S3_OK;
 	switch (call->kind) {
 	case S3_HEAD:
 		if (!length || !str_to_int64(length, &op->size))
 			op->size = -1;
-		op->etag = unquote(s3_answer_header(call, "etag"));
+		op->etag = unquote(http_response_header(&call->http, "etag"));
 		break;
 	case S3_GET:
-		op->etag = unquote(s3_answer_header(call, "etag"));
+		op->etag = unquote(http_response_header(&call->http, "etag"));
 		op->body = call->http.response;
 		op->size = (int64_t)op->body.len;
 		call->http.response = (struct buf)BUF_INIT;
 		break;
 	case S3_PUT:
-		op->etag = unquote(s3_answer_header(call, "etag"));
+		op->etag = unquote(http_response_header(&call->http, "etag"));
 		break;
 	case S3_LIST:
 		answer_list(call);

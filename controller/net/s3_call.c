@@ -138,7 +138,7 @@ static bool again_elsewhere(struct s3_call *call)
 {
 	struct s3_client *client = call->client;
 	auto_free char *told = NULL;
-	const char *region = s3_answer_header(call, "x-amz-bucket-region");
+	const char *region = http_response_header(&call->http, "x-amz-bucket-region");
 
 	if (call->http.status != 301 && call->http.status != 307 && call->http.status != 400 &&
 		call->http.status != 403)
@@ -159,7 +159,7 @@ static bool again_elsewhere(struct s3_call *call)
 /* The Date of an answer (RFC 9110 5.6.7) in Unix milliseconds; 0 when not told. */
 static int64_t answer_date(const struct s3_call *call)
 {
-	const char *text = s3_answer_header(call, "date");
+	const char *text = http_response_header(&call->http, "date");
 	struct tm tm = {0};
 	const char *end = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
 

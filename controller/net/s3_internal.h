@@ -58,8 +58,6 @@ char *s3_call_name(const struct s3_call *call);
 
 /* Fills the op's results from a complete answer. */
 void s3_answer(struct s3_call *call);
-/* A response header by its lower-case name; borrowed, NULL when absent. */
-const char *s3_answer_header(const struct s3_call *call, const char *name);
 /* The Code, and the Region, of an error document; owned by the caller, NULL when not told. */
 char *s3_answer_code(const struct s3_call *call, char **ret_region);
 

@@ -12,6 +12,7 @@
 #include "kube/conditions.h"
 #include "reconcile/names.h"
 #include "reconcile/pipeline_status.h"
+#include "reconcile/run.h"
 #include "runners/runner.h"
 
 /* One pass over one pipeline: what was read off the view, and what is being decided. */
@@ -33,18 +34,6 @@ struct pass {
 	char *frozen_hash;        /* hexadecimal. Owned */
 	const json_t *frozen_map; /* its ConfigMap, NULL while it is being made */
 };
-
-static const json_t *find_named(const json_t *list, const char *name)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach (list, i, item) {
-		if (str_eq(doc_str(item, "metadata.name"), name))
-			return item;
-	}
-	return NULL;
-}
 
 /* Components by name, in the order of the names: what an edit of one changes. */
 static void hash_components(struct pass *p)
@@ -152,7 +141,8 @@ static bool map_outdated(const struct pass *p, const json_t *map)
 static bool must_compile(const struct pass *p)
 {
 	const json_t *status = json_object_get(p->view->pipeline, "status");
-	const json_t *map = find_named(p->view->frozen, doc_str_or(status, "frozen.name", ""));
+	const json_t *map =
+		doc_find(p->view->frozen, "metadata.name", doc_str_or(status, "frozen.name", ""));
 
 	if (doc_int_or(status, "observedGeneration", -1) != p->generation || !map)
 		return true;
@@ -236,14 +226,14 @@ static void freeze(struct pass *p)
 
 		p->frozen_name = xstrdup(doc_str_or(status, "frozen.name", ""));
 		p->frozen_hash = xstrdup(str_starts_with(hash, "sha256:") ? hash + 7 : hash);
-		p->frozen_map = find_named(p->view->frozen, p->frozen_name);
+		p->frozen_map = doc_find(p->view->frozen, "metadata.name", p->frozen_name);
 		return;
 	}
 	if (diag_errors(&p->out.diags) || diag_waits(&p->out.diags))
 		return;
 	p->frozen_name = name_frozen(p->name, p->out.hash);
 	p->frozen_hash = xstrdup(p->out.hash);
-	p->frozen_map = find_named(p->view->frozen, p->frozen_name);
+	p->frozen_map = doc_find(p->view->frozen, "metadata.name", p->frozen_name);
 	if (!p->frozen_map)
 		plan_create(p->plan, &kube_configmaps, p->ns, frozen_map_body(p));
 	else if (!name_controller_uid(p->frozen_map))
@@ -265,14 +255,6 @@ static bool trigger_due(const struct pass *p)
 		return true;
 	return str_eq(p->on_change, "SpecAndComponents") &&
 	       !str_eq(doc_str(p->memory, "hash"), p->frozen_hash);
-}
-
-static bool run_is_final(const json_t *run)
-{
-	enum run_phase phase;
-
-	return run_phase_parse(doc_str_or(run, "status.phase", ""), &phase) &&
-	       run_phase_final(phase);
 }
 
 static const json_t *active_run(const struct pass *p)
@@ -327,7 +309,7 @@ static void remember(struct pass *p, const json_t *run)
 	for (i = json_array_size(owners); i-- > 0;) {
 		owner = json_array_get(owners, i);
 		if (str_eq(doc_str(owner, "kind"), "FondantRun") &&
-			!find_named(p->view->runs, doc_str_or(owner, "name", "")))
+			!doc_find(p->view->runs, "metadata.name", doc_str_or(owner, "name", "")))
 			json_array_remove(owners, i);
 	}
 	json_array_append_new(owners, name_owner(run, "FondantRun", 0));
@@ -346,7 +328,7 @@ static const json_t *trigger(struct pass *p)
 	if (!trigger_due(p))
 		return NULL;
 	name = triggered_run_name(p);
-	run = find_named(p->view->runs, name);
+	run = doc_find(p->view->runs, "metadata.name", name);
 	if (run) {
 		remember(p, run);
 		return NULL;
@@ -400,7 +382,8 @@ static bool map_has_run(const struct pass *p, const json_t *map)
 	size_t i;
 
 	json_array_foreach (doc_get(map, "metadata.ownerReferences"), i, owner) {
-		const json_t *run = find_named(p->view->runs, doc_str_or(owner, "name", ""));
+		const json_t *run =
+			doc_find(p->view->runs, "metadata.name", doc_str_or(owner, "name", ""));
 
 		if (str_eq(doc_str(owner, "kind"), "FondantRun") && run &&
 			str_eq(doc_str(run, "metadata.uid"), doc_str_or(owner, "uid", "")))

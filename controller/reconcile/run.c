@@ -17,7 +17,7 @@ static bool phase_of(const json_t *run, enum run_phase *ret_phase)
 	return run_phase_parse(doc_str_or(run, "status.phase", ""), ret_phase);
 }
 
-static bool is_final(const json_t *run)
+bool run_is_final(const json_t *run)
 {
 	enum run_phase phase;
 
@@ -46,7 +46,7 @@ static const json_t *whose_turn(const struct run_view *view)
 	if (doc_str(view->run, "status.startTime") || view->has_jobs)
 		return NULL;
 	json_array_foreach (view->runs, i, other) {
-		if (str_eq(doc_str(other, "metadata.uid"), uid) || is_final(other) ||
+		if (str_eq(doc_str(other, "metadata.uid"), uid) || run_is_final(other) ||
 			doc_get(other, "metadata.deletionTimestamp"))
 			continue;
 		if (doc_str(other, "status.startTime") || goes_before(other, view->run))
@@ -146,7 +146,7 @@ enum run_admission run_admit(
 	const char *given = doc_str(run, "spec.frozenSpecRef.name");
 	const json_t *other;
 
-	if (is_final(run)) {
+	if (run_is_final(run)) {
 		expire(view, plan);
 		return RUN_SETTLED;
 	}

@@ -18,6 +18,9 @@ struct run_view {
 	int64_t now_s;
 };
 
+/* Its status says a terminal phase. */
+bool run_is_final(const json_t *run);
+
 enum run_admission {
 	RUN_GO,      /* load its spec and drive it */
 	RUN_WAIT,    /* status says what for; look again on changes */

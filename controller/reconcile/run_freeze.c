@@ -10,23 +10,11 @@
 #include "reconcile/names.h"
 #include "reconcile/run_status.h"
 
-static const json_t *find_map(const json_t *frozen, const char *name)
-{
-	const json_t *map;
-	size_t i;
-
-	json_array_foreach (frozen, i, map) {
-		if (str_eq(doc_str(map, "metadata.name"), name))
-			return map;
-	}
-	return NULL;
-}
-
 static json_t *map_body(
 	const struct run_freeze *freeze, const struct compile_output *out, const char *name)
 {
 	const struct run_view *view = freeze->view;
-	const json_t *model = find_map(freeze->frozen, freeze->pinned_name);
+	const json_t *model = doc_find(freeze->frozen, "metadata.name", freeze->pinned_name);
 	const char *format = freeze->settings->compiler_format ? freeze->settings->compiler_format
 							       : COMPILER_FORMAT;
 	const json_t *notes = doc_get(model, "metadata.annotations");
@@ -75,7 +63,7 @@ static void keep(
 	auto_free char *hash = xasprintf("sha256:%s", out->hash);
 	auto_free char *name =
 		name_frozen(doc_str_or(view->pipeline, "metadata.name", ""), out->hash);
-	const json_t *map = find_map(freeze->frozen, name);
+	const json_t *map = doc_find(freeze->frozen, "metadata.name", name);
 
 	if (map)
 		join_owners(freeze, map, plan);

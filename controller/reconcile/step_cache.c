@@ -6,20 +6,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "compiler/settings.h"
 #include "doc/canon.h"
 #include "doc/json.h"
 #include "doc/path.h"
 #include "reconcile/names.h"
 #include "runners/kubernetes_template.h"
-
-static bool lies_below(const char *path, const char *mount)
-{
-	size_t len = strlen(mount);
-
-	while (len > 0 && mount[len - 1] == '/')
-		len--;
-	return strncmp(path, mount, len) == 0 && (path[len] == '/' || !path[len]);
-}
 
 /* The mount that the directory lies on: the longest path above it. */
 static const json_t *mount_of(const json_t *pod_spec, const char *directory)
@@ -31,7 +23,7 @@ static const json_t *mount_of(const json_t *pod_spec, const char *directory)
 		json_array_foreach (json_object_get(container, "volumeMounts"), j, mount) {
 			const char *path = doc_str_or(mount, "mountPath", "");
 
-			if (strlen(path) < best_len || !lies_below(directory, path))
+			if (strlen(path) < best_len || !settings_lies_below(directory, path))
 				continue;
 			best = mount;
 			best_len = strlen(path);
@@ -62,14 +54,22 @@ static char *volume_identity(const struct frozen_spec *spec)
 {
 	const json_t *pipeline = doc_get(spec->json, "podTemplate.spec");
 	auto_strvec volumes = STRVEC_INIT;
+	auto_free char *common = NULL;
 
 	if (spec->working_directory[0] != '/')
 		return xstrdup("");
+	common = volume_in(pipeline, spec->working_directory);
 	for (int i = 0; i < spec->steps_len; i++) {
-		auto_json *pod = pipeline ? json_deep_copy(pipeline) : json_object();
+		const json_t *own = doc_get(spec->steps[i].json, "podTemplate.spec");
+		auto_json *pod = NULL;
 		auto_free char *volume = NULL;
 
-		kubernetes_template_merge(pod, doc_get(spec->steps[i].json, "podTemplate.spec"));
+		if (!own) {
+			strvec_add(&volumes, common);
+			continue;
+		}
+		pod = pipeline ? json_deep_copy(pipeline) : json_object();
+		kubernetes_template_merge(pod, own);
 		volume = volume_in(pod, spec->working_directory);
 		strvec_add(&volumes, volume);
 	}

@@ -421,10 +421,7 @@ void work_run(struct work *work)
 		return;
 	}
 	if (admission != RUN_GO) {
-		enum run_phase phase;
-
-		if (run_phase_parse(doc_str_or(work->object, "status.phase", ""), &phase) &&
-			run_phase_final(phase))
+		if (run_is_final(work->object))
 			map_del(&work->controller->lives, work->key);
 		work_execute(work);
 		return;
