@@ -1,9 +1,13 @@
 """What the tests in Python share: a local cluster, a namespace of it, pipelines of the probe."""
+import contextlib
 import itertools
 import json
 import os
+import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,6 +17,52 @@ WAIT_SECONDS = 240
 
 class Failed(AssertionError):
     pass
+
+
+def wait_until(probe, seconds, late, period=0.05):
+    """Polls until probe() is true; its last answer is the result. late() says what failed."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise Failed(late())
+        time.sleep(period)  # the poll's period, not a wait for a result
+
+
+def free_port():
+    """A TCP port of this machine that nobody listens on now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextlib.contextmanager
+def moto_server(log_path, **environment):
+    """AWS as moto plays it (tests/deps s3), on a port of its own: its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with open(log_path, "wb") as log:
+        process = subprocess.Popen(
+            [str(ROOT / ".cache/s3-venv/bin/python"), "-m", "moto.server", "-H", "127.0.0.1",
+             "-p", str(port)], stdout=log, stderr=log, env={**os.environ, **environment})
+
+    def answers():
+        assert process.poll() is None, "moto ended"
+        try:
+            urllib.request.urlopen(url + "/moto-api/", timeout=5).read()
+        except urllib.error.HTTPError:
+            pass
+        except OSError:
+            return False
+        return True
+    try:
+        wait_until(answers, 60, lambda: f"{url} does not answer")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
 
 
 class Cluster:
@@ -66,14 +116,8 @@ class Cluster:
 
     def wait(self, what, probe, seconds=WAIT_SECONDS):
         """Polls until probe() is true; its last answer is the result."""
-        deadline = time.monotonic() + seconds
-        while True:
-            answer = probe()
-            if answer:
-                return answer
-            if time.monotonic() > deadline:
-                raise Failed(f"still waiting for {what} after {seconds} s\n{self.describe()}")
-            time.sleep(0.2)  # the poll's period, not a wait for a result
+        return wait_until(probe, seconds, lambda: f"still waiting for {what} after {seconds} s\n"
+                                                  f"{self.describe()}", period=0.2)
 
     def describe(self):
         parts = []

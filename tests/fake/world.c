@@ -37,6 +37,12 @@ static void breach(struct world *world, const char *fmt, ...)
 	va_end(ap);
 }
 
+void world_expect_no_breach(const struct world *world)
+{
+	if (world->breach)
+		fail_msg("%s", world->breach);
+}
+
 /* --- what must hold of every request --- */
 
 static void count_request(struct world *world, const char *verb, const char *target)

@@ -93,6 +93,8 @@ void world_apply(struct world *world, const struct world_pipeline *pipeline);
 /* The argument n that a Job's container gets; -1: none. */
 int world_argument(const json_t *job);
 
+/* Fails the test, with the breach, when there was one. */
+void world_expect_no_breach(const struct world *world);
 /* Runs of `phase` (NULL: any). */
 size_t world_runs(struct world *world, const char *phase);
 /* Runs that are final. */

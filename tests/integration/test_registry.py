@@ -18,6 +18,8 @@ import urllib.request
 
 import pytest
 
+from kit import free_port, wait_until
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("FONDANT_BUILD", ROOT / "build"))
 TOOL = str(BUILD / "tests/unit/tool_registry")
@@ -26,19 +28,6 @@ HTPASSWD = "me:$2b$05$abcdefghijklmnopqrstuurqWPUZR1Qq7yqi3jKDeYLve1pkrrLg2\n"
 PASSWORD = "s3cr3t+/="
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_until(true):
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def ask(*args):
@@ -196,7 +185,7 @@ class Lab:
                 return True
             return False
 
-        wait_until(listens)
+        wait_until(listens, 60, lambda: "the registry does not listen")
         return address
 
     def stop(self):
@@ -421,7 +410,7 @@ def test_slow(lab):
             slow, = ask(*plain(address), "--request-ms", "200", "--tries", "2",
                         f"{address}/team/app:1")
             assert slow["reason"] == "RegistryTimeout" and slow["transient"]
-            wait_until(lambda: len(proxy.seen) == 2)
+            wait_until(lambda: len(proxy.seen) == 2, 60, lambda: f"asked: {proxy.seen}")
         finally:
             hold.set()
 

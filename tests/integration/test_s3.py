@@ -2,14 +2,13 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 
 import pytest
+
+from kit import free_port, moto_server
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("FONDANT_BUILD", ROOT / "build"))
@@ -41,38 +40,12 @@ print(json.dumps(keys))
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(url, process):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "moto ended"
-        try:
-            urllib.request.urlopen(url, timeout=5).read()
-            return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"{url} does not answer")
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A function (user, *args, **environment) -> what tool_s3 prints."""
     subprocess.run([str(ROOT / "tests/deps"), "s3"], check=True, stdout=sys.stderr)
-    port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    log = (tmp_path_factory.mktemp("moto") / "log").open("wb")
-    process = subprocess.Popen(
-        [str(PYTHON), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log,
-        stderr=log, env={**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "9999"})
-    try:
-        wait_for(endpoint + "/moto-api/", process)
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with moto_server(log, INITIAL_NO_AUTH_ACTION_COUNT="9999") as endpoint:
         made = subprocess.run([str(PYTHON), "-c", SETUP, endpoint], capture_output=True,
                               text=True, check=False)
         assert made.returncode == 0, made.stderr
@@ -93,9 +66,6 @@ def store(tmp_path_factory):
             return json.loads(done.stdout)
 
         yield call
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 KEYS = ["plain", "a/b/c.json", "with space", "a+b", "100%", "%41", "é/日本", "q?x=1&y=2#z",

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,22 +13,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "loop/loop.h"
+#include "open_fds.h"
 
 struct fixture {
 	struct loop *loop;
 	int fds; /* open before the test */
 };
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static int setup(void **state)
 {

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "loop/child.h"
+#include "open_fds.h"
 
 struct fixture {
 	struct loop *loop;
@@ -21,17 +21,6 @@ struct fixture {
 	int done;
 	bool again;
 };
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static int setup(void **state)
 {

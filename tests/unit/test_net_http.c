@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +13,7 @@
 #include "base/time.h"
 #include "net/http.h"
 #include "tests/fake/http_server.h"
+#include "open_fds.h"
 
 /* --- fixture --- */
 
@@ -38,17 +38,6 @@ struct call {
 	size_t pieces;
 	int done;
 };
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static void on_request(struct http_server *server, struct http_exchange *ex)
 {

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/base64.h"
@@ -12,6 +11,7 @@
 #include "base/str.h"
 #include "net/registry.h"
 #include "tests/fake/http_server.h"
+#include "open_fds.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define DIGEST "sha256:" HEX64
@@ -47,17 +47,6 @@ struct question {
 	struct registry_op op;
 	int done;
 };
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static const char *authorization(struct http_exchange *ex)
 {

@@ -36,9 +36,7 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	if (w->breach)
-		print_error("%s\n", w->breach);
-	assert_null(w->breach);
+	world_expect_no_breach(w);
 	world_close(w);
 	free(w);
 	return 0;

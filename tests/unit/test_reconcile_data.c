@@ -71,9 +71,7 @@ static int teardown(void **state)
 {
 	struct story *s = *state;
 
-	if (s->world.breach)
-		print_error("%s\n", s->world.breach);
-	assert_null(s->world.breach);
+	world_expect_no_breach(&s->world);
 	world_kill(&s->world);
 	s3_client_free(s->s3);
 	http_server_stop(&s->server);

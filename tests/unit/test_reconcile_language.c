@@ -18,6 +18,7 @@
 #include "net/registry.h"
 #include "tests/fake/http_server.h"
 #include "tests/fake/world.h"
+#include "quoted_json.h"
 
 #define DIGEST_A "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define DIGEST_B "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -98,30 +99,13 @@ static int teardown(void **state)
 {
 	struct story *s = *state;
 
-	if (s->world.breach)
-		print_error("%s\n", s->world.breach);
-	assert_null(s->world.breach);
+	world_expect_no_breach(&s->world);
 	world_kill(&s->world);
 	registry_client_free(s->registry);
 	http_server_stop(&s->server);
 	world_close(&s->world);
 	free(s);
 	return 0;
-}
-
-/* JSON with ' for ". */
-static json_t *parse(const char *text)
-{
-	auto_free char *copy = xstrdup(text);
-	json_t *json = NULL;
-
-	for (char *p = copy; *p; p++) {
-		if (*p == '\'')
-			*p = '"';
-	}
-	if (doc_json_parse(copy, strlen(copy), &json, NULL) < 0)
-		fail_msg("no JSON: %s", text);
-	return json;
 }
 
 /* Pipeline p: load, and keep which reads it; both of the registry's image. `extra`: further members
@@ -137,7 +121,7 @@ static void apply(struct story *s, const char *extra, const char *n)
 		"'image': '%s', 'consumes': {'a': {'type': 'string'}}, 'produces': {'b': {'type': "
 		"'string'}}}}}]}",
 		extra, image, n, image);
-	json_t *spec = parse(text);
+	json_t *spec = quoted_json(text);
 	auto_json *old = fake_api_get(s->world.api, WORLD_PIPELINES "/p");
 
 	if (old)
@@ -157,7 +141,7 @@ static void start_run(struct story *s, const char *name, const char *members)
 		"'%s', 'namespace': 'n'}, 'spec': {'pipelineRef': {'name': 'p'}%s}}",
 		name, members);
 
-	fake_api_put(s->world.api, parse(text));
+	fake_api_put(s->world.api, quoted_json(text));
 }
 
 static bool one_finished(struct world *w)
@@ -365,8 +349,9 @@ static void pull_secrets_are_read_only_when_needed(void **state)
 
 	s->locked = true;
 	fake_api_put(s->world.api,
-		parse("{'apiVersion': 'v1', 'kind': 'ServiceAccount', 'metadata': {'name': "
-		      "'default', 'namespace': 'n'}, 'imagePullSecrets': [{'name': 'pull'}]}"));
+		quoted_json(
+			"{'apiVersion': 'v1', 'kind': 'ServiceAccount', 'metadata': {'name': "
+			"'default', 'namespace': 'n'}, 'imagePullSecrets': [{'name': 'pull'}]}"));
 	fake_api_put(s->world.api,
 		json_pack("{s:s, s:s, s:{s:s, s:s}, s:s, s:{s:s}}", "apiVersion", "v1", "kind",
 			"Secret", "metadata", "name", "pull", "namespace", "n", "type",
@@ -406,7 +391,7 @@ static void a_source_is_read_when_freezing(void **state)
 	auto_json *p = NULL;
 	auto_json *spec = NULL;
 
-	fake_api_put(s->world.api, parse(SOURCE_PIPELINE));
+	fake_api_put(s->world.api, quoted_json(SOURCE_PIPELINE));
 	world_until(&s->world, pipeline_is_judged, 60000);
 	p = world_get_pipeline(&s->world, "p");
 	assert_string_equal(
@@ -433,7 +418,7 @@ static void a_binary_source_is_an_error(void **state)
 	fake_api_put(s->world.api, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "apiVersion",
 					   "v1", "kind", "ConfigMap", "metadata", "name", "src",
 					   "namespace", "n", "binaryData", "a.py", "aW1wb3J0IHgK"));
-	fake_api_put(s->world.api, parse(SOURCE_PIPELINE));
+	fake_api_put(s->world.api, quoted_json(SOURCE_PIPELINE));
 	world_until(&s->world, pipeline_is_judged, 60000);
 	p = world_get_pipeline(&s->world, "p");
 	assert_string_equal(condition_status(doc_get(p, "status.conditions"), "Stalled"), "True");

@@ -18,6 +18,7 @@
 #include "reconcile/names.h"
 #include "reconcile/pipeline.h"
 #include "runners/runner.h"
+#include "quoted_json.h"
 
 struct world {
 	json_t *pipeline, *runs, *frozen, *components;
@@ -33,25 +34,11 @@ static const char *const pipeline_text =
 	" 'component': {'spec': {'name': 'S', 'description': 'd', 'image': 'x/y:1', 'produces':"
 	" {'a': {'type': 'string'}}, 'args': {'n': {'type': 'int'}}}}, 'arguments': {'n': 1}}]}}";
 
-static json_t *parse(const char *text)
-{
-	char *copy = xstrdup(text);
-	json_t *json = NULL;
-
-	for (char *p = copy; *p; p++) {
-		if (*p == '\'')
-			*p = '"';
-	}
-	assert_int_equal(doc_json_parse(copy, strlen(copy), &json, NULL), 0);
-	free(copy);
-	return json;
-}
-
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	w->pipeline = parse(pipeline_text);
+	w->pipeline = quoted_json(pipeline_text);
 	w->runs = json_array();
 	w->frozen = json_array();
 	w->components = json_object();
@@ -312,7 +299,7 @@ static void test_rerun_token(void **state)
 {
 	struct world *w = *state;
 
-	edit(w, "spec.triggers", parse("{'onChange': 'Never'}"));
+	edit(w, "spec.triggers", quoted_json("{'onChange': 'Never'}"));
 	settle(w);
 	assert_int_equal(w->runs_made, 0);
 	for (int i = 1; i <= 3; i++) {
@@ -328,8 +315,8 @@ static void test_spec_and_components(void **state)
 	struct world *w = *state;
 	json_t *component = json_incref(doc_get(w->pipeline, "spec.steps.0.component.spec"));
 
-	doc_set_new(w->pipeline, "spec.steps.0.component", parse("{'ref': {'name': 'c'}}"));
-	edit(w, "spec.triggers", parse("{'onChange': 'SpecAndComponents'}"));
+	doc_set_new(w->pipeline, "spec.steps.0.component", quoted_json("{'ref': {'name': 'c'}}"));
+	edit(w, "spec.triggers", quoted_json("{'onChange': 'SpecAndComponents'}"));
 	settle(w);
 	assert_int_equal(w->runs_made, 0);
 	assert_string_equal(condition(w, "Reconciling"), "True");

@@ -16,22 +16,9 @@
 #include "reconcile/names.h"
 #include "reconcile/run.h"
 #include "reconcile/run_status.h"
+#include "quoted_json.h"
 
 #define NOW INT64_C(1800000000)
-
-/* JSON with ' for ". */
-static json_t *parse(const char *text)
-{
-	auto_free char *copy = xstrdup(text);
-	json_t *json = NULL;
-
-	for (char *p = copy; *p; p++) {
-		if (*p == '\'')
-			*p = '"';
-	}
-	assert_int_equal(doc_json_parse(copy, strlen(copy), &json, NULL), 0);
-	return json;
-}
 
 static json_t *run_named(const char *name, const char *spec, const char *status)
 {
@@ -41,7 +28,7 @@ static json_t *run_named(const char *name, const char *spec, const char *status)
 			  "'creationTimestamp': '2027-01-15T08:00:00Z'}, 'spec': %s%s%s}",
 			name, name, spec, status ? ", 'status': " : "", status ? status : "");
 
-	return parse(text);
+	return quoted_json(text);
 }
 
 static const char *const by_spec = "{'frozenSpecRef': {'name': 'p-0123456789ab'}}";
@@ -49,7 +36,7 @@ static const char *const by_pipeline = "{'pipelineRef': {'name': 'p'}}";
 
 static json_t *ready_pipeline(void)
 {
-	return parse(
+	return quoted_json(
 		"{'metadata': {'name': 'p', 'namespace': 'n', 'uid': 'uid-p', 'generation': 2},"
 		" 'status': {'observedGeneration': 2, 'frozen': {'name': 'p-0123456789ab',"
 		" 'hash': 'sha256:01'}, 'conditions': [{'type': 'Ready', 'status': 'True',"
@@ -205,7 +192,7 @@ static void a_run_waits_for_its_pipeline(void **state)
 	expect_conditions(status, "False/PipelineNotFound True - Unknown False");
 	admission_clear(&a);
 	for (size_t i = 0; i < array_size(unready); i++) {
-		auto_json *pipeline = parse(unready[i]);
+		auto_json *pipeline = quoted_json(unready[i]);
 
 		a = admit(run, pipeline, NULL, false);
 		json_decref(status);
@@ -862,7 +849,7 @@ static void odd_statuses_do_no_harm(void **state)
 		struct world w;
 
 		world_init(&w, 2, "{}");
-		json_object_set_new(w.run, "status", parse(odd[i]));
+		json_object_set_new(w.run, "status", quoted_json(odd[i]));
 		known = run_known_steps(w.run, &w.spec);
 		assert_in_range(known[0].attempt, 0, 1000);
 		for (int k = 0; k < 2; k++)

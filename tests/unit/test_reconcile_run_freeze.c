@@ -12,22 +12,9 @@
 #include "kube/conditions.h"
 #include "reconcile/run_freeze.h"
 #include "runners/runner.h"
+#include "quoted_json.h"
 
 #define NOW INT64_C(1800000000)
-
-/* JSON with ' for ". */
-static json_t *parse(const char *text)
-{
-	auto_free char *copy = xstrdup(text);
-	json_t *json = NULL;
-
-	for (char *p = copy; *p; p++) {
-		if (*p == '\'')
-			*p = '"';
-	}
-	assert_int_equal(doc_json_parse(copy, strlen(copy), &json, NULL), 0);
-	return json;
-}
 
 static json_t *run_with(const char *spec)
 {
@@ -37,13 +24,13 @@ static json_t *run_with(const char *spec)
 		"{'pipelineRef': {'name': 'p'}%s}}",
 		spec);
 
-	return parse(text);
+	return quoted_json(text);
 }
 
 /* Parameter rows, an argument of its one step. */
 static json_t *ready_pipeline(void)
 {
-	return parse(
+	return quoted_json(
 		"{'metadata': {'name': 'p', 'namespace': 'n', 'uid': 'uid-p', 'generation': 2},"
 		" 'spec': {'workingDirectory': 's3://b/w', 'parameters': [{'name': 'rows', 'type':"
 		" 'int', 'default': 7}], 'steps': [{'name': 's', 'component': {'spec': {'name':"
@@ -70,8 +57,8 @@ static void it_is_admitted_to_freeze_once(void **state)
 	free(take_ptr(name));
 	free(take_ptr(hash));
 	json_object_set_new(run, "status",
-		parse("{'phase': 'Pending', 'frozenSpec': {'name': 'p-own', 'hash': "
-		      "'sha256:aa'}}"));
+		quoted_json("{'phase': 'Pending', 'frozenSpec': {'name': 'p-own', 'hash': "
+			    "'sha256:aa'}}"));
 	assert_int_equal(run_admit(&view, &plan, &name, &hash), RUN_GO);
 	assert_string_equal(name, "p-own");
 	free(name);
@@ -83,7 +70,7 @@ static void what_time_it_is_for_a_run(void **state)
 {
 	auto_json *plain = run_with("");
 	auto_json *backfill = run_with(", 'scheduledTime': '2024-02-29T00:00:00Z'");
-	auto_json *nothing = parse("{}");
+	auto_json *nothing = quoted_json("{}");
 
 	(void)state;
 	assert_int_equal(run_scheduled_s(plain), 1800000000);
@@ -161,7 +148,7 @@ static void a_spec_that_is_there_gets_another_owner(void **state)
 	json_array_append(frozen, t.plan.writes[0].body);
 	clear(&t);
 	json_object_set_new(doc_get(json_array_get(frozen, 0), "metadata"), "ownerReferences",
-		parse("[{'kind': 'FondantRun', 'uid': 'uid-other'}]"));
+		quoted_json("[{'kind': 'FondantRun', 'uid': 'uid-other'}]"));
 	doc_set_new(json_array_get(frozen, 0), "metadata.resourceVersion", json_string("5"));
 	freeze(&t, "1", frozen);
 	assert_int_equal(t.plan.len, 2);

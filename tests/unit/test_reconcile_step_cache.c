@@ -11,6 +11,7 @@
 #include "doc/patch.h"
 #include "doc/path.h"
 #include "reconcile/step_cache.h"
+#include "quoted_json.h"
 
 #define NOW INT64_C(1800000000)
 
@@ -289,23 +290,11 @@ static void the_scope_of_an_index(void **state)
 	"'}}], 'containers': [{'name': 'main', 'volumeMounts': [{'name': '" volume \
 	"', 'mountPath': '" path "'}]}]}}"
 
-/* JSON with ' for ". */
-static json_t *doc(const char *text)
-{
-	auto_free char *json = xstrdup(text);
-	json_t *out = NULL;
-
-	for (char *c = json; *c; c++)
-		*c = *c == '\'' ? '"' : *c;
-	assert_int_equal(doc_json_parse(json, strlen(json), &out, NULL), 0);
-	return out;
-}
-
 /* The scope of a local working directory, of a spec with these pod templates. Owned. */
 static char *scope_of(const char *pipeline, const char *step)
 {
-	auto_json *spec = json_pack("{s:o}", "podTemplate", doc(pipeline));
-	auto_json *step_json = json_pack("{s:o}", "podTemplate", doc(step));
+	auto_json *spec = json_pack("{s:o}", "podTemplate", quoted_json(pipeline));
+	auto_json *step_json = json_pack("{s:o}", "podTemplate", quoted_json(step));
 	struct spec_step steps[] = {{.name = "a", .json = step_json}};
 	struct frozen_spec frozen = {.dataset_name = "d",
 		.working_directory = "/mnt/data",
