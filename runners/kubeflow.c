@@ -18,17 +18,16 @@ static const struct kfp_dialect dialect = {
 	.requests = true,
 };
 
-static int kubeflow_compile(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
-	struct diag_list *diags)
+static void kubeflow_compile(
+	const struct native_input *in, json_t **ret_native, struct diag_list *diags)
 {
 	json_t *pipeline, *platform;
 
-	kfp_ir_build(spec, run_id, &dialect, &pipeline, &platform, diags);
-	kfp_check_size(spec, pipeline, platform, diags);
+	kfp_ir_build(in->spec, in->run_id, &dialect, &pipeline, &platform, diags);
+	kfp_check_size(in->spec, pipeline, platform, diags);
 	*ret_native = json_pack("[o]", pipeline);
 	if (platform)
 		json_array_append_new(*ret_native, platform);
-	return 0;
 }
 
 const struct runner runner_kubeflow = {

@@ -68,12 +68,12 @@ static void job_events_free(void *value)
 	free(events);
 }
 
-static int kubernetes_open(const struct runner_env *env, const json_t *backend_spec,
+static int kubernetes_open(const struct runner_env *env, const struct runner_settings *settings,
 	void **ret_backend, struct err *err)
 {
 	struct kubernetes *backend;
 
-	(void)backend_spec; /* the implicit backend has no settings */
+	(void)settings; /* Jobs are made as whom the controller is */
 	if (!env->kube || !env->jobs || !env->pods)
 		return err_set(err, ERR_USER, "NoCluster",
 			"the kubernetes backend needs a cluster; there is none");

@@ -267,9 +267,10 @@ json_t *kubernetes_job_build(const struct kubernetes_job *what)
 		build_pod(what));
 }
 
-int kubernetes_compile(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
-	struct diag_list *diags)
+void kubernetes_compile(const struct native_input *in, json_t **ret_native, struct diag_list *diags)
 {
+	const struct frozen_spec *spec = in->spec;
+	const char *run_id = in->run_id;
 	char hash[DIGEST_HEX_SIZE];
 	auto_free char *frozen =
 		xasprintf("%s-%.12s", spec->pipeline, frozen_spec_hash(spec, hash));
@@ -298,5 +299,4 @@ int kubernetes_compile(const struct frozen_spec *spec, const char *run_id, json_
 	}
 	*ret_native =
 		json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "List", "items", items);
-	return 0;
 }

@@ -42,8 +42,7 @@ char *kubernetes_escape_dollars(const char *s);
 json_t *kubernetes_job_build(const struct kubernetes_job *what);
 
 /* runner.compile: a v1 List of the Jobs of a run without retries and cache hits. */
-struct diag_list;
-int kubernetes_compile(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
-	struct diag_list *diags);
+void kubernetes_compile(
+	const struct native_input *in, json_t **ret_native, struct diag_list *diags);
 
 #endif

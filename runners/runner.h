@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "base/vec.h"
 #include "compiler/diag.h"
 #include "compiler/spec.h"
 #include "loop/loop.h"
@@ -73,8 +74,9 @@ struct run_state {
 	char *backend_run_id, *url;
 	struct step_state *steps; /* spec->steps_len of them, same order */
 	int steps_len;
-	bool needs_submit;     /* call submit: something is to be started */
-	bool needs_cancel;     /* call cancel: something runs that should not */
+	struct strvec names; /* of the steps, where the run has no spec: as the backend has them */
+	bool needs_submit;   /* call submit: something is to be started */
+	bool needs_cancel;   /* call cancel: something runs that should not */
 	int64_t look_again_ms; /* a time limit or back-off ends then; 0: only changes matter */
 };
 
@@ -104,8 +106,23 @@ struct data_check {
 	void *arg;
 };
 
+struct registry_auth_list; /* net/dockerconfig.h */
+
+/* What a backend's own document is made of. All borrowed. */
+struct native_input {
+	const struct frozen_spec *spec; /* bound (frozen_spec_bind) */
+	const char *run_id;
+	const json_t
+		*settings; /* FondantBackend.spec.<runner>; NULL: what it decides is left out */
+	/* spec->steps_len of them: Cached ones are not in the document, and what reads them reads
+	 * the data at their ref; NULL: none is cached. */
+	const struct step_state *steps;
+};
+
 /* One run as runners see it. All borrowed for the duration of the call, until op->done. */
 struct runner_run {
+	/* NULL: only the backend knows its steps (a run looked up by its name); observe fills
+	 * ret_state->names, and submit is never called. */
 	const struct frozen_spec *spec;
 	const char *namespace_, *pipeline, *name, *uid;
 	const char *run_id;    /* "<run>-<8 hex of the run's UID>" */
@@ -114,6 +131,11 @@ struct runner_run {
 	const struct step_state *known; /* steps as the status has them (final ones stay) */
 	const struct step_cache *cache; /* NULL: no hits */
 	const struct data_check *data;  /* NULL: data is not visible */
+	const char *backend_run_id;     /* as the status has it; NULL: nothing was recorded yet */
+	/* Of a runner with secret_values, for submit: "<Secret>/<key>" -> value of every
+	 * secretArgument of the spec; NULL: not asked for. */
+	const json_t *secrets;
+	const struct registry_auth_list *pull; /* for the images of steps; NULL: anonymous */
 	bool cancelling;
 	int64_t now_s; /* wall clock, Unix seconds */
 };
@@ -124,6 +146,37 @@ struct runner_op {
 	struct err err;
 	int step;    /* submit: index of the step that err is about, or -1 */
 	void *state; /* the runner's own; freed by it before done */
+};
+
+/* How a backend is reached, and as whom. Borrowed for the call of open. */
+struct runner_settings {
+	const json_t *spec; /* FondantBackend.spec.<runner>; NULL: the implicit backend */
+	/*
+	 * What the references in it gave: the path of the reference's parent below `spec` -> value.
+	 * {"auth.bearerToken": "eyJ...", "tls": {"ca.crt": "...", "tls.crt": "..."}}: a text for
+	 * secretKeyRef and for serviceAccountToken, all keys of the Secret for secretRef. NULL:
+	 * there are no references. A change of what they give opens the backend anew.
+	 */
+	const json_t *credentials;
+	bool ambient; /* the environment's own credentials may be used where none are given */
+	bool local_endpoints; /* unix sockets, loopback and link-local addresses, and plain http to
+			       * them, are allowed */
+};
+
+/* What a probe saw. Owned strings. */
+struct runner_probe {
+	char *version; /* of the server; NULL: it does not tell */
+};
+
+/* Asks for what one step printed. Borrowed until op->done. */
+struct runner_logs {
+	const char *step;
+	int attempt;        /* from 1; 0: the last one */
+	int64_t tail_lines; /* 0: from the beginning */
+	bool follow;        /* to the end of the step */
+	/* Pieces as they arrive: text as the container wrote it, both streams together. */
+	void (*data)(struct runner_logs *logs, const char *text, size_t len);
+	void *arg;
 };
 
 struct kube_client;
@@ -138,6 +191,10 @@ struct runner_env {
 	struct kube_cache *pods; /* their Pods, indexed likewise */
 	bool step_run_as_non_root;  /* --step-run-as-non-root */
 	const char *operator_image; /* has fondant-merge; NULL: joins cannot start */
+	/* Something of a run of this backend has changed: look at it again. A hint, from the loop;
+	 * NULL: nobody listens. */
+	void (*wake)(void *arg, const char *namespace_, const char *run_name);
+	void *wake_arg;
 };
 
 struct runner {
@@ -145,24 +202,44 @@ struct runner {
 	const char *summary;
 	unsigned features; /* enum backend_feature (compiler/compile.h) */
 
-	/* Pure: frozen spec -> native document; new reference. NULL where the backend has none. */
-	int (*compile)(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
-		struct diag_list *diags);
+	bool secret_values; /* submit needs run->secrets */
 
-	/* backend_spec: FondantBackend.spec.<name>, may be NULL for the implicit one. */
-	int (*open)(const struct runner_env *env, const json_t *backend_spec, void **ret_backend,
-		struct err *err);
+	/* Pure: frozen spec -> native document, a new reference; NULL, or not to be used, where
+	 * diags holds errors. What is submitted is this function of the spec, the run id, the
+	 * settings and the cached steps. */
+	void (*compile)(
+		const struct native_input *in, json_t **ret_native, struct diag_list *diags);
+
+	/* Makes no request. Fails with class user where settings or credentials cannot be. */
+	int (*open)(const struct runner_env *env, const struct runner_settings *settings,
+		void **ret_backend, struct err *err);
 	/* Every op is done or cancelled before. */
 	void (*close)(void *backend);
 
-	/* One snapshot, no side effects. Fills *ret_state (initialised by the caller with
-	 * run_state_init). */
+	/* Whether the endpoint answers and takes the credentials. op fails with class user where
+	 * somebody must act (Unauthorized, Forbidden, TLSFailed, InvalidEndpoint), else transient.
+	 * NULL: it is always ready. */
+	void (*probe)(void *backend, struct runner_probe *ret_probe, struct runner_op *op);
+
+	/*
+	 * One snapshot, no side effects. Fills *ret_state (initialised by the caller with
+	 * run_state_init; with run_state_init(state, 0) where the run has no spec).
+	 *
+	 * A runner that submits a whole pipeline derives its remote identity from run->uid and says
+	 * it as backend_run_id. While run->backend_run_id is not that, nothing was submitted: it
+	 * decides from run->cache which steps hit, and these and the identity are written to the
+	 * status before submit is called; from then on run->known says which were hits.
+	 */
 	void (*observe)(void *backend, const struct runner_run *run, struct run_state *ret_state,
 		struct runner_op *op);
 	/* Starts what observe said needs starting: create or adopt. */
 	void (*submit)(void *backend, const struct runner_run *run, struct runner_op *op);
 	/* Stops what should not run; already gone is success. With run->cancelling everything. */
 	void (*cancel)(void *backend, const struct runner_run *run, struct runner_op *op);
+	/* What a step printed; op fails with class user and reason NoLogs where there is nothing to
+	 * be had. NULL: the backend cannot tell. */
+	void (*logs)(void *backend, const struct runner_run *run, struct runner_logs *logs,
+		struct runner_op *op);
 	/* Gives up an op: its done will not run. */
 	void (*op_cancel)(void *backend, struct runner_op *op);
 };

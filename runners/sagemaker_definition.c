@@ -210,28 +210,28 @@ static void check_size(const json_t *definition, struct diag_list *diags)
 			strlen(text), MAX_DEFINITION);
 }
 
-int sagemaker_compile(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
-	struct diag_list *diags)
+void sagemaker_compile(const struct native_input *in, json_t **ret_native, struct diag_list *diags)
 {
+	const struct frozen_spec *spec = in->spec;
 	auto_free char *name = sagemaker_pipeline_name(spec->namespace_, spec->pipeline);
 	auto_json *steps = json_array();
 	auto_json *uploads = json_array();
 	auto_json *definition = NULL;
-	struct document doc = {.spec = spec, .run_id = run_id, .uploads = uploads, .diags = diags};
+	struct document doc = {
+		.spec = spec, .run_id = in->run_id, .uploads = uploads, .diags = diags};
 	size_t before = diag_errors(diags);
 
 	*ret_native = NULL;
 	sagemaker_check(spec, diags);
 	if (diag_errors(diags) > before)
-		return -1;
+		return;
 	for (int i = 0; i < spec->steps_len; i++)
 		json_array_append_new(steps, build_step(&doc, &spec->steps[i]));
 	definition = json_pack("{s:s, s:{}, s:[{s:s, s:s}], s:O}", "Version", "2020-12-01",
 		"Metadata", "Parameters", "Name", "RoleArn", "Type", "String", "Steps", steps);
 	check_size(definition, diags);
 	if (diag_errors(diags) > before)
-		return -1;
+		return;
 	*ret_native = json_pack("{s:s, s:O, s:O}", "pipelineName", name, "definition", definition,
 		"uploads", uploads);
-	return 0;
 }

@@ -22,14 +22,14 @@
 #include <jansson.h>
 #include "compiler/diag.h"
 #include "compiler/spec.h"
+#include "runners/runner.h"
 
 #define SAGEMAKER_INSTANCE_TYPE "ml.t3.medium" /* where a step says none */
 #define SAGEMAKER_VOLUME_GB 30
 
-/* 0 with *ret_native, a new reference; -1 with *ret_native NULL and errors in diags, each with the
- * path "steps.<name>.<field>". The spec is bound (frozen_spec_bind). */
-int sagemaker_compile(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
-	struct diag_list *diags);
+/* runner.compile: *ret_native is NULL where there are errors, each with the path
+ * "steps.<name>.<field>". */
+void sagemaker_compile(const struct native_input *in, json_t **ret_native, struct diag_list *diags);
 
 /* [A-Za-z0-9](-*[A-Za-z0-9]){0,255}, and another one for another pipeline. Owned by the caller. */
 char *sagemaker_pipeline_name(const char *namespace_, const char *pipeline);

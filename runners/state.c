@@ -118,6 +118,7 @@ void run_state_clear(struct run_state *state)
 	for (int i = 0; i < state->steps_len; i++)
 		step_state_clear(&state->steps[i]);
 	free(state->steps);
+	strvec_clear(&state->names);
 	free(state->reason);
 	free(state->message);
 	free(state->backend_run_id);

@@ -89,19 +89,19 @@ static json_t *runtime_config(const struct frozen_spec *spec)
 	return config;
 }
 
-static int vertex_compile(const struct frozen_spec *spec, const char *run_id, json_t **ret_native,
-	struct diag_list *diags)
+static void vertex_compile(
+	const struct native_input *in, json_t **ret_native, struct diag_list *diags)
 {
-	auto_free char *name = xasprintf("%.*s", NAME_MAX_LEN, run_id);
+	const struct frozen_spec *spec = in->spec;
+	auto_free char *name = xasprintf("%.*s", NAME_MAX_LEN, in->run_id);
 	json_t *pipeline;
 
 	check_pipeline(spec, diags);
-	kfp_ir_build(spec, run_id, &dialect, &pipeline, NULL, diags);
+	kfp_ir_build(spec, in->run_id, &dialect, &pipeline, NULL, diags);
 	kfp_check_size(spec, pipeline, NULL, diags);
 	*ret_native = json_pack("{s:s, s:o, s:o, s:o}", "displayName", name, "labels",
-		labels_of(spec, run_id), "pipelineSpec", pipeline, "runtimeConfig",
+		labels_of(spec, in->run_id), "pipelineSpec", pipeline, "runtimeConfig",
 		runtime_config(spec));
-	return 0;
 }
 
 /* POD_TEMPLATE for the sake of `env`, PARALLEL_LIMIT for failurePolicy: what else the two would

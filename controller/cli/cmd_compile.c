@@ -166,6 +166,7 @@ static int print_native(
 	const struct printing *p, const struct frozen_spec *spec, const char *run_id)
 {
 	const struct runner *runner = runner_document_find(spec->backend);
+	struct native_input in = {.spec = spec, .run_id = run_id};
 	auto_diags diags = DIAG_LIST_INIT;
 	auto_json *native = NULL;
 	auto_buf text = BUF_INIT;
@@ -173,7 +174,8 @@ static int print_native(
 	if (!runner || !runner->compile)
 		return cli_fail(p->cli, CLI_FINDINGS,
 			"backend %s has no document of its own in this version", spec->backend);
-	if (runner->compile(spec, run_id, &native, &diags) < 0 || diag_errors(&diags)) {
+	runner->compile(&in, &native, &diags);
+	if (diag_errors(&diags)) {
 		diag_format(&diags, &text, 64 << 10);
 		return cli_fail(p->cli, CLI_FINDINGS, "%s", buf_str(&text));
 	}

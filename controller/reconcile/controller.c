@@ -359,7 +359,7 @@ static int scope_init(
 		scope_watch(scope, (enum cached_kind)kind);
 	env.jobs = scope->caches[CACHED_JOBS];
 	env.pods = scope->caches[CACHED_PODS];
-	return runner_kubernetes.open(&env, NULL, &scope->backend, err);
+	return runner_kubernetes.open(&env, &(struct runner_settings){0}, &scope->backend, err);
 }
 
 int controller_new(struct loop *loop, struct kube_client *client,

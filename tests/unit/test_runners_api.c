@@ -60,7 +60,8 @@ static void controller_up(struct fixture *f)
 	f->pods = open_cache(f, &kube_pods, kubernetes_project_pod);
 	env.jobs = f->jobs;
 	env.pods = f->pods;
-	assert_int_equal(runner_kubernetes.open(&env, NULL, &f->backend, &err), 0);
+	assert_int_equal(
+		runner_kubernetes.open(&env, &(struct runner_settings){0}, &f->backend, &err), 0);
 }
 
 static void controller_down(struct fixture *f)

@@ -44,7 +44,7 @@ static json_t *native_of(const struct frozen_spec *spec, const struct runner *ru
 	auto_diags diags = DIAG_LIST_INIT;
 	json_t *native = NULL;
 
-	assert_int_equal(runner->compile(spec, RUN_ID, &native, &diags), 0);
+	runner->compile(&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
 	if (diag_errors(&diags)) {
 		print_diags(&diags);
 		fail_msg("should have a document");
@@ -135,7 +135,7 @@ static void refused(void **state)
 	struct frozen_spec *spec = freeze_tree(tree, c->runner);
 	auto_diags diags = DIAG_LIST_INIT;
 
-	assert_int_equal(c->runner->compile(spec, RUN_ID, &native, &diags), 0);
+	c->runner->compile(&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
 	print_diags(&diags);
 	assert_int_equal(diag_errors(&diags), 1);
 	assert_string_equal(diags.items[0].path, c->path);
@@ -207,7 +207,8 @@ static void large_sources(void **state)
 	assert_true(json_array_size(args) >= 3);
 	json_array_foreach (args, i, piece)
 		assert_true(json_string_length(piece) <= KFP_WORD_MAX);
-	assert_int_equal(runner_kubeflow.compile(spec, RUN_ID, &native, &diags), 0);
+	runner_kubeflow.compile(
+		&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
 	assert_int_equal(diag_errors(&diags), 1);
 	assert_string_equal(diags.items[0].path, "steps.load.component.python.source");
 	assert_string_equal(diags.items[0].reason, "ArgumentTooLong");
@@ -236,7 +237,8 @@ static void large_documents(void **state)
 	}
 	tree = yaml(buf_str(&text));
 	spec = freeze_tree(tree, &runner_vertex);
-	assert_int_equal(runner_vertex.compile(spec, RUN_ID, &native, &diags), 0);
+	runner_vertex.compile(
+		&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
 	assert_int_equal(diag_errors(&diags), 1);
 	assert_string_equal(diags.items[0].reason, "SpecTooLarge");
 	assert_non_null(strstr(diags.items[0].message, "step load-3 "));

@@ -205,7 +205,8 @@ static int setup(void **unused)
 	};
 	env.loop = loop;
 	env.kube = (struct kube_client *)&jobs; /* never looked into */
-	assert_int_equal(runner_kubernetes.open(&env, NULL, &backend, &err), 0);
+	assert_int_equal(
+		runner_kubernetes.open(&env, &(struct runner_settings){0}, &backend, &err), 0);
 	run_state_init(&state, 3);
 	op = (struct runner_op){.done = done};
 	done_calls = 0;

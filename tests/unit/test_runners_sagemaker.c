@@ -53,7 +53,9 @@ static json_t *native_of(const struct frozen_spec *spec)
 	auto_diags diags = DIAG_LIST_INIT;
 	json_t *native = NULL;
 
-	if (runner_sagemaker.compile(spec, RUN_ID, &native, &diags) != 0) {
+	runner_sagemaker.compile(
+		&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
+	if (diag_errors(&diags)) {
 		print_diags(&diags);
 		fail_msg("should have a document");
 	}
@@ -237,7 +239,8 @@ static void refuse(const char *text, const char *path, const char *reason)
 	auto_diags diags = DIAG_LIST_INIT;
 	json_t *native = (json_t *)&diags;
 
-	assert_int_equal(runner_sagemaker.compile(spec, RUN_ID, &native, &diags), -1);
+	runner_sagemaker.compile(
+		&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
 	assert_null(native);
 	if (!find_diag(&diags, path, reason)) {
 		print_diags(&diags);
@@ -418,11 +421,13 @@ static void too_large(void **state)
 	}
 	for (int i = 0; i < spec->steps_len; i++)
 		json_object_set(spec->steps[i].json, "env", env);
-	assert_int_equal(runner_sagemaker.compile(spec, RUN_ID, &native, &diags), -1);
+	runner_sagemaker.compile(
+		&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
 	assert_non_null(find_diag(&diags, "steps", "SpecTooLarge"));
 	assert_int_equal(diags.len, 1);
 	json_array_append_new(env, json_pack("{s:s, s:s}", "name", "X", "value", ""));
-	assert_int_equal(runner_sagemaker.compile(spec, RUN_ID, &native, &diags), -1);
+	runner_sagemaker.compile(
+		&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
 	assert_non_null(find_diag(&diags, "steps.a0.env", UNSUPPORTED));
 	frozen_spec_free(spec);
 }
@@ -448,7 +453,8 @@ static void retry_says_what_it_is(void **state)
 	auto_json *native = NULL;
 
 	(void)state;
-	assert_int_equal(runner_sagemaker.compile(spec, RUN_ID, &native, &diags), 0);
+	runner_sagemaker.compile(
+		&(struct native_input){.spec = spec, .run_id = RUN_ID}, &native, &diags);
 	assert_true(find_diag(&diags, "steps.a.retry.limit", UNSUPPORTED)->warning);
 	assert_int_equal(json_integer_value(
 				 doc_get(native, "definition.Steps.0.RetryPolicies.1.MaxAttempts")),
