@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "compiler/argv.h"
+#include "runners/hit.h"
 
 #define MAX_BACKOFF_S ((int64_t)24 * 3600)
 
@@ -143,17 +144,6 @@ static char *duration(int64_t seconds)
 }
 
 /* One line: "exit code 1", "OOMKilled: exit code 137". Owned. */
-static char *describe(const char *reason, const char *message)
-{
-	size_t len = message ? strcspn(message, "\n") : 0;
-
-	if (!len)
-		return xstrdup(reason ? reason : "no reason given");
-	if (!reason || str_eq(reason, "Error") || str_starts_with(message, reason))
-		return xstrndup(message, len);
-	return xasprintf("%s: %.*s", reason, (int)len, message);
-}
-
 static char *make_ref(const struct dag *dag, int step, int attempt)
 {
 	auto_free char *run_id = argv_attempt_run_id(dag->run->run_id, attempt);
@@ -174,16 +164,6 @@ static const struct attempt *find_attempt(const struct dag *dag, int step, int n
 	return NULL;
 }
 
-/* Of what a step left, or would take; a sink owes nothing. */
-static enum data_seen look_at_data(const struct dag *dag, int step, const char *ref)
-{
-	const struct data_check *data = dag->run->data;
-
-	if (!data || dag->spec->steps[step].sink)
-		return DATA_NOT_VISIBLE;
-	return data->look(data->arg, ref);
-}
-
 /* Of an attempt that says it succeeded. */
 static enum data_seen data_of(const struct dag *dag, const struct attempt *attempt)
 {
@@ -192,7 +172,7 @@ static enum data_seen data_of(const struct dag *dag, const struct attempt *attem
 	if (!dag->run->data || step_phase_final(known_of(dag, attempt->step)->phase))
 		return DATA_NOT_VISIBLE;
 	ref = make_ref(dag, attempt->step, attempt->number);
-	return look_at_data(dag, attempt->step, ref);
+	return hit_look_at_data(dag->run, attempt->step, ref);
 }
 
 static void collect(struct dag *dag)
@@ -288,7 +268,7 @@ static void show_failure(struct dag *dag, int step, const struct attempt *attemp
 	if (!state->reason)
 		state->reason = xstrdup("Error");
 	if (attempt->disrupted) {
-		auto_free char *what = describe(attempt->reason, attempt->message);
+		auto_free char *what = step_state_describe(attempt->reason, attempt->message);
 
 		set_reason(state, state->reason,
 			xasprintf("%s (disrupted %d times)", what, state->disruptions));
@@ -329,7 +309,7 @@ static void plan_next(struct dag *dag, int step, const struct attempt *failed, i
 {
 	const struct spec_step *spec = &dag->spec->steps[step];
 	struct step_state *state = &dag->state->steps[step];
-	auto_free char *what = describe(failed->reason, failed->message);
+	auto_free char *what = step_state_describe(failed->reason, failed->message);
 	int next = failed->number + 1, total = spec->retry.limit + 1 + state->disruptions;
 	char when[TIME_RFC3339_SIZE];
 
@@ -616,44 +596,6 @@ static bool step_ready(const struct dag *dag, int step)
 	return true;
 }
 
-/* NULL when there is no hit; *ret_asked: or it is not known yet whether there is. */
-static const char *look_up(const struct dag *dag, int step, bool *ret_asked)
-{
-	const char *hit;
-	const struct spec_step *spec = &dag->spec->steps[step];
-	const struct step_cache *cache = dag->run->cache;
-	auto_free const char **refs = NULL;
-
-	if (!cache || !spec->cacheable || spec->cache != CACHE_USE)
-		return NULL;
-	refs = xcalloc((size_t)spec->from_len + 1, sizeof(*refs));
-	if (!dag_input_refs(dag->spec, dag->state, step, refs))
-		return NULL;
-	hit = cache->lookup(cache->arg, spec, refs, spec->from_len);
-	if (!hit)
-		return NULL;
-	switch (look_at_data(dag, step, hit)) {
-	case DATA_ASKED:
-		*ret_asked = true;
-		return NULL;
-	case DATA_ABSENT:
-		return NULL;
-	default:
-		return hit;
-	}
-}
-
-static void take_hit(struct dag *dag, int step, const char *ref)
-{
-	struct step_state *state = &dag->state->steps[step];
-
-	step_state_clear(state);
-	state->phase = STEP_CACHED;
-	state->start_s = dag->run->now_s;
-	state->end_s = dag->run->now_s;
-	state->ref = xstrdup(ref);
-}
-
 static void start(struct dag *dag, int step, int number)
 {
 	struct step_state *state = &dag->state->steps[step];
@@ -715,9 +657,9 @@ static void advance(struct dag *dag, int step, bool failing)
 		end_step(dag, step, STEP_SKIPPED, "FailFast",
 			xstrdup("not started because another step failed"));
 	} else if ((!plan->last || plan->next) && step_ready(dag, step)) {
-		hit = plan->next ? NULL : look_up(dag, step, &asked);
+		hit = plan->next ? NULL : hit_find(dag->run, dag->state, step, &asked);
 		if (hit)
-			take_hit(dag, step, hit);
+			hit_take(dag->run, state, hit);
 		else if (!asked)
 			start_or_wait(dag, step);
 	}
@@ -763,20 +705,6 @@ static struct tally take_stock(const struct dag *dag)
 	return tally;
 }
 
-static void explain_failure(struct dag *dag, const struct tally *tally)
-{
-	const struct step_state *step = &dag->state->steps[tally->first_failed];
-	auto_free char *what = describe(step->reason, step->message);
-	struct buf text = BUF_INIT;
-
-	buf_addf(&text, "step \"%s\" failed: %s", dag->spec->steps[tally->first_failed].name, what);
-	if (tally->failed > 1)
-		buf_addf(&text, " (and %d more)", tally->failed - 1);
-	set_string(&dag->state->reason, "StepFailed");
-	free(dag->state->message);
-	dag->state->message = buf_take(&text);
-}
-
 static void conclude(struct dag *dag)
 {
 	struct tally tally = take_stock(dag);
@@ -792,7 +720,8 @@ static void conclude(struct dag *dag)
 	else
 		state->phase = tally.begun || tally.final ? RUN_RUNNING : RUN_PENDING;
 	if (state->phase == RUN_FAILED)
-		explain_failure(dag, &tally);
+		run_state_blame_step(
+			state, tally.first_failed, dag->spec->steps[tally.first_failed].name);
 	for (int i = 0; i < dag->actions->len; i++) {
 		state->needs_submit |= dag->actions->items[i].kind == DAG_START;
 		state->needs_cancel |= dag->actions->items[i].kind == DAG_STOP;

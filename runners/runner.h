@@ -66,6 +66,8 @@ struct step_state {
 
 void step_state_clear(struct step_state *state);
 void step_state_copy(struct step_state *to, const struct step_state *from);
+/* One line for messages; owned by the caller. */
+char *step_state_describe(const char *reason, const char *message);
 
 /* Neutral state of a run: one snapshot. */
 struct run_state {
@@ -82,6 +84,8 @@ struct run_state {
 
 void run_state_init(struct run_state *state, int steps_len);
 void run_state_clear(struct run_state *state);
+/* The run failed because this step did: its reason StepFailed and the message. */
+void run_state_blame_step(struct run_state *state, int step, const char *name);
 
 /*
  * Where hits come from. Returns the ref ("<attempt run id>/<step>") that an earlier success of

@@ -1,6 +1,8 @@
 #include "runners/runner.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -124,4 +126,33 @@ void run_state_clear(struct run_state *state)
 	free(state->backend_run_id);
 	free(state->url);
 	*state = (struct run_state){0};
+}
+
+char *step_state_describe(const char *reason, const char *message)
+{
+	size_t len = message ? strcspn(message, "\n") : 0;
+
+	if (!len)
+		return xstrdup(reason ? reason : "no reason given");
+	if (!reason || str_eq(reason, "Error") || str_starts_with(message, reason))
+		return xstrndup(message, len);
+	return xasprintf("%s: %.*s", reason, (int)len, message);
+}
+
+void run_state_blame_step(struct run_state *state, int step, const char *name)
+{
+	const struct step_state *failed = &state->steps[step];
+	auto_free char *what = step_state_describe(failed->reason, failed->message);
+	struct buf text = BUF_INIT;
+	int count = 0;
+
+	for (int i = 0; i < state->steps_len; i++)
+		count += state->steps[i].phase == STEP_FAILED;
+	buf_addf(&text, "step \"%s\" failed: %s", name, what);
+	if (count > 1)
+		buf_addf(&text, " (and %d more)", count - 1);
+	free(state->reason);
+	free(state->message);
+	state->reason = xstrdup("StepFailed");
+	state->message = buf_take(&text);
 }
