@@ -36,5 +36,7 @@ const struct runner runner_kubeflow = {
 	.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_RETRY | BACKEND_TIMEOUT |
 		    BACKEND_LOCAL_PATHS | BACKEND_ACCELERATOR | BACKEND_INSTANCE_TYPE |
 		    BACKEND_SECRET_ARGUMENTS | BACKEND_PYTHON,
+	.document = "kubeflow.yaml",
+	.outside = true,
 	.compile = kubeflow_compile,
 };

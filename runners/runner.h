@@ -206,7 +206,10 @@ struct runner {
 	const char *summary;
 	unsigned features; /* enum backend_feature (compiler/compile.h) */
 
-	bool secret_values; /* submit needs run->secrets */
+	bool secret_values;   /* submit needs run->secrets */
+	const char *document; /* key of its own document in the ConfigMap beside the frozen spec;
+			       * NULL: none is kept */
+	bool outside; /* what it starts is outside the cluster: a run that goes is stopped first */
 
 	/* Pure: frozen spec -> native document, a new reference; NULL, or not to be used, where
 	 * diags holds errors. What is submitted is this function of the spec, the run id, the

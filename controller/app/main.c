@@ -47,6 +47,8 @@ static int start(struct app *app, const struct options *options, struct err *err
 	struct controller_options wanted = {.namespaces = &options->namespaces,
 		.implicit_backend = options->implicit_backend,
 		.step_run_as_non_root = options->step_run_as_non_root,
+		.ambient_credentials = options->ambient_credentials,
+		.local_endpoints = options->local_endpoints,
 		.operator_image = options->operator_image,
 		.instance = getenv("POD_NAME"),
 		.compiler_format = options->compiler_format};
@@ -74,7 +76,8 @@ static int start(struct app *app, const struct options *options, struct err *err
 		return -1;
 	wanted.s3 = app->store;
 	wanted.registry = app->registry;
-	return controller_new(app->loop, app->client, &wanted, &app->controller, err);
+	app->controller = controller_new(app->loop, app->client, &wanted);
+	return 0;
 }
 
 static void release(struct app *app)

@@ -42,9 +42,13 @@ static const struct option_row {
 		"this operator's image, for the init containers of steps that join datasets",
 		offsetof(struct options, operator_image)},
 	{"ambient-credentials", OPTION_BOOL, "FONDANT_AMBIENT_CREDENTIALS", "false", "BOOL",
-		"use the AWS_* variables of its own environment to see whether steps left their "
-		"data",
+		"use the credentials of its own environment: the AWS_* variables to see whether "
+		"steps left their data, and its identity for a FondantBackend that names none",
 		offsetof(struct options, ambient_credentials)},
+	{"allow-local-endpoints", OPTION_BOOL, "FONDANT_ALLOW_LOCAL_ENDPOINTS", "false", "BOOL",
+		"let a FondantBackend be a unix socket or an address of this machine, also by "
+		"plain http",
+		offsetof(struct options, local_endpoints)},
 	{"resolve-images", OPTION_BOOL, "FONDANT_RESOLVE_IMAGES", "true", "BOOL",
 		"ask registries for the digests of images when a pipeline is frozen",
 		offsetof(struct options, resolve_images)},

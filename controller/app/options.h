@@ -18,6 +18,7 @@ struct options {
 	bool step_run_as_non_root;
 	char *operator_image;
 	bool ambient_credentials;
+	bool local_endpoints;
 	bool resolve_images;
 	struct strvec registry_mirrors;    /* "host=endpoint" */
 	struct strvec insecure_registries; /* "host[:port]" */

@@ -27,7 +27,7 @@ static const struct check_field spec_fields[] = {
 	{.name = "description", .kind = CHECK_STRING, .max = 16384},
 	{.name = "datasetName", .kind = CHECK_STRING, .min = 1, .max = 63},
 	{.name = "workingDirectory", .kind = CHECK_STRING, .min = 1, .max = MAX_DIRECTORY},
-	{.name = "backendRef", .kind = CHECK_LATER},
+	{.name = "backendRef", .kind = CHECK_OBJECT},
 	{.name = "imageDigestPolicy", .kind = CHECK_WORD, .words = digest_words},
 	{.name = "parameters", .kind = CHECK_ARRAY, .max = 100},
 	{.name = "triggers", .kind = CHECK_OBJECT},
@@ -60,6 +60,10 @@ static const struct check_field spec_fields[] = {
 	{.name = "podTemplate", .kind = CHECK_OBJECT, .feature = BACKEND_POD_TEMPLATE},
 	{.name = "steps", .kind = CHECK_ARRAY},
 	{.name = "native", .kind = CHECK_LATER},
+};
+
+static const struct check_field name_fields[] = {
+	{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
 };
 
 static const struct check_field trigger_fields[] = {
@@ -687,6 +691,7 @@ static void validate_top(struct compiler *m)
 	static const char *const skip[] = {"description", "parameters", "steps", NULL};
 	const json_t *spec = m->in->spec;
 	const json_t *triggers = check_get(spec, "triggers");
+	const json_t *backend = check_get(spec, "backendRef");
 
 	where_init(&m->c.w, "spec");
 	if (!json_is_object(spec)) {
@@ -695,6 +700,10 @@ static void validate_top(struct compiler *m)
 		return;
 	}
 	check_object(&m->c, spec, spec_fields, array_size(spec_fields));
+	if (json_is_object(backend)) {
+		where_init(&m->c.w, "spec.backendRef");
+		check_object(&m->c, backend, name_fields, array_size(name_fields));
+	}
 	if (json_is_object(triggers)) {
 		where_init(&m->c.w, "spec.triggers");
 		check_object(&m->c, triggers, trigger_fields, array_size(trigger_fields));

@@ -64,7 +64,7 @@ struct kube_op {
 	enum kube_verb verb;
 	const struct kube_resource *resource;
 	const char *namespace_;  /* NULL or "" for all (list) or cluster-scoped */
-	const char *name;        /* not for list and create */
+	const char *name;        /* not for list, nor for create but of a subresource */
 	const char *subresource; /* "status", "log" or NULL */
 	const json_t *body; /* create, patch, delete options; borrowed until kube_send returns */
 	const char *label_selector, *field_selector;

@@ -13,7 +13,9 @@ bool kube_op_is_write(const struct kube_op *op)
 char *kube_op_url(const char *server, const char *field_manager, const struct kube_op *op)
 {
 	auto_buf url = BUF_INIT;
-	const char *name = op->verb == KUBE_LIST || op->verb == KUBE_CREATE ? NULL : op->name;
+	/* what is created under an object, such as a token, needs that object's name */
+	bool named = op->verb != KUBE_LIST && (op->verb != KUBE_CREATE || op->subresource);
+	const char *name = named ? op->name : NULL;
 
 	buf_adds(&url, server);
 	kube_url_add(&url, op->resource, op->namespace_, name, op->subresource);

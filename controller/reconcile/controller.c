@@ -52,6 +52,25 @@ json_t *scope_indexed(
 	return list;
 }
 
+static void add_backend(
+	struct scope *scope, const char *namespace_, const char *name, json_t *backends)
+{
+	json_t *backend = scope_object(scope, CACHED_BACKENDS, namespace_, name);
+
+	if (backend)
+		json_object_set_new(backends, name, backend);
+}
+
+json_t *scope_backends(struct scope *scope, const char *namespace_, const char *name)
+{
+	json_t *backends = json_object();
+
+	add_backend(scope, namespace_, BACKEND_DEFAULT, backends);
+	if (name)
+		add_backend(scope, namespace_, name, backends);
+	return backends;
+}
+
 /* --- projections and indexes --- */
 
 static json_t *slim_metadata(const json_t *object)
@@ -201,6 +220,41 @@ static void component_changed(struct scope *scope, const struct kube_object *obj
 	free(change.needle);
 }
 
+struct backend_change {
+	struct controller *controller;
+	const struct kube_object *backend;
+};
+
+static void queue_pipeline_of(void *arg, struct kube_object *pipeline)
+{
+	const struct backend_change *change = arg;
+
+	if (str_eq(pipeline->namespace_, change->backend->namespace_))
+		queue_key(change->controller, QUEUE_KEY_PIPELINE, pipeline->namespace_,
+			pipeline->name, false);
+}
+
+static void queue_unstarted_of(void *arg, struct kube_object *run)
+{
+	const struct backend_change *change = arg;
+
+	if (str_eq(run->namespace_, change->backend->namespace_) &&
+		!strstr(run->text, "\"startTime\""))
+		queue_run_object(change->controller, run);
+}
+
+/* Pipelines and runs that wait for it look again; pipelines show when they are outdated. */
+static void backend_changed(struct scope *scope, const struct kube_object *object, bool initial)
+{
+	struct backend_change change = {scope->controller, object};
+
+	queue_key(change.controller, QUEUE_KEY_BACKEND, object->namespace_, object->name, initial);
+	if (initial)
+		return;
+	kube_cache_each(scope->caches[CACHED_PIPELINES], queue_pipeline_of, &change);
+	kube_cache_each(scope->caches[CACHED_RUNS], queue_unstarted_of, &change);
+}
+
 static void run_changed(struct scope *scope, const struct kube_object *object, bool initial)
 {
 	struct controller *c = scope->controller;
@@ -242,6 +296,9 @@ static void changed(void *owner, const struct kube_object *object, bool removed,
 		if (!initial)
 			component_changed(cache->scope, object);
 		break;
+	case CACHED_BACKENDS:
+		backend_changed(cache->scope, object, initial);
+		break;
 	case CACHED_FROZEN:
 		if (removed || !initial)
 			queue_indexed_pipeline(c, object, initial);
@@ -268,8 +325,10 @@ static const struct {
 	[CACHED_PIPELINES] = {"pipelines", &kube_pipelines, NULL, false, project_resource, NULL},
 	[CACHED_RUNS] = {"runs", &kube_runs, NULL, false, project_resource, index_run},
 	[CACHED_COMPONENTS] = {"components", &kube_components, NULL, false, project_resource, NULL},
-	[CACHED_FROZEN] = {"frozen specs", &kube_configmaps, LABEL_FROZEN "=true", true,
-		project_frozen, index_label},
+	[CACHED_BACKENDS] = {"backends", &kube_backends, NULL, false, project_resource, NULL},
+	/* and the native documents beside them */
+	[CACHED_FROZEN] = {"frozen specs", &kube_configmaps, LABEL_FROZEN, true, project_frozen,
+		index_label},
 	[CACHED_INDEXES] = {"cache indexes", &kube_configmaps, LABEL_CACHE "=true", false,
 		project_index, NULL},
 	[CACHED_JOBS] = {"jobs", &kube_jobs, LABEL_RUN, false, kubernetes_project_job,
@@ -345,13 +404,20 @@ static void scope_watch(struct scope *scope, enum cached_kind kind)
 	scope->controller->unsynced++;
 }
 
-static int scope_init(
-	struct controller *c, struct scope *scope, const char *namespace_, struct err *err)
+static void backend_wakes(void *arg, const char *namespace_, const char *run_name)
+{
+	queue_key(arg, QUEUE_KEY_RUN, namespace_, run_name, false);
+}
+
+static void scope_init(struct controller *c, struct scope *scope, const char *namespace_,
+	const struct controller_options *options)
 {
 	struct runner_env env = {.loop = c->loop,
 		.kube = c->client,
-		.step_run_as_non_root = c->step_run_as_non_root,
-		.operator_image = c->operator_image};
+		.step_run_as_non_root = options->step_run_as_non_root,
+		.operator_image = options->operator_image,
+		.wake = backend_wakes,
+		.wake_arg = c};
 
 	scope->controller = c;
 	scope->namespace_ = namespace_ ? xstrdup(namespace_) : NULL;
@@ -359,12 +425,12 @@ static int scope_init(
 		scope_watch(scope, (enum cached_kind)kind);
 	env.jobs = scope->caches[CACHED_JOBS];
 	env.pods = scope->caches[CACHED_PODS];
-	return runner_kubernetes.open(&env, &(struct runner_settings){0}, &scope->backend, err);
+	scope->backends =
+		backend_pool_new(&env, options->ambient_credentials, options->local_endpoints);
 }
 
-int controller_new(struct loop *loop, struct kube_client *client,
-	const struct controller_options *options, struct controller **ret_controller,
-	struct err *err)
+struct controller *controller_new(
+	struct loop *loop, struct kube_client *client, const struct controller_options *options)
 {
 	const struct strvec *namespaces = options->namespaces;
 	struct controller *c = xnew(struct controller);
@@ -373,13 +439,9 @@ int controller_new(struct loop *loop, struct kube_client *client,
 	c->loop = loop;
 	c->client = client;
 	c->settings = (struct pipeline_settings){.implicit_backend = options->implicit_backend,
-		.compiler_format = options->compiler_format,
-		.backend = runner_kubernetes.name,
-		.features = runner_kubernetes.features};
-	c->step_run_as_non_root = options->step_run_as_non_root;
+		.compiler_format = options->compiler_format};
 	c->registry = options->registry;
 	c->s3 = options->s3;
-	c->operator_image = options->operator_image;
 	c->freezes.free_value = gathered_free;
 	c->max_workers = options->max_workers ? options->max_workers : 32;
 	c->lives.free_value = run_live_free;
@@ -391,14 +453,9 @@ int controller_new(struct loop *loop, struct kube_client *client,
 	c->events = event_recorder_new(client, "fondant.ai/fondant-controller", options->instance);
 	c->scopes_len = n ? n : 1;
 	c->scopes = xcalloc((size_t)c->scopes_len, sizeof(*c->scopes));
-	for (int i = 0; i < c->scopes_len; i++) {
-		if (scope_init(c, &c->scopes[i], n ? namespaces->items[i] : NULL, err) < 0) {
-			controller_free(c);
-			return -1;
-		}
-	}
-	*ret_controller = c;
-	return 0;
+	for (int i = 0; i < c->scopes_len; i++)
+		scope_init(c, &c->scopes[i], n ? namespaces->items[i] : NULL, options);
+	return c;
 }
 
 bool controller_synced(const struct controller *controller)
@@ -451,8 +508,7 @@ void controller_free(struct controller *c)
 	for (int i = 0; i < c->scopes_len; i++) {
 		struct scope *scope = &c->scopes[i];
 
-		if (scope->backend)
-			runner_kubernetes.close(scope->backend);
+		backend_pool_free(scope->backends);
 		for (int kind = 0; kind < CACHED_KINDS; kind++)
 			kube_cache_free(scope->caches[kind]);
 		free(scope->namespace_);

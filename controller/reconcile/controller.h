@@ -17,6 +17,8 @@ struct controller_options {
 	const struct strvec *namespaces; /* empty: all */
 	bool implicit_backend;
 	bool step_run_as_non_root;
+	bool ambient_credentials;         /* backends may use the controller's own identity */
+	bool local_endpoints;             /* backends may be unix sockets and loopback addresses */
 	struct registry_client *registry; /* borrowed; NULL: images are not resolved */
 	struct s3_client *s3;             /* borrowed; NULL: the data of runs is not looked at */
 	const char *operator_image;       /* borrowed; NULL: pipelines with joins cannot run */
@@ -28,9 +30,8 @@ struct controller_options {
 struct controller;
 
 /* Starts watching at once. client is borrowed. */
-int controller_new(struct loop *loop, struct kube_client *client,
-	const struct controller_options *options, struct controller **ret_controller,
-	struct err *err);
+struct controller *controller_new(
+	struct loop *loop, struct kube_client *client, const struct controller_options *options);
 /* Every cache has had its first list. */
 bool controller_synced(const struct controller *controller);
 /* Nothing queued and no pass under way. */

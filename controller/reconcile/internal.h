@@ -4,6 +4,9 @@
 
 #include "kube/cache.h"
 #include "kube/event.h"
+#include "reconcile/backend.h"
+#include "reconcile/backend_pool.h"
+#include "reconcile/credentials.h"
 #include "reconcile/gather.h"
 #include "reconcile/controller.h"
 #include "reconcile/data_check.h"
@@ -18,6 +21,7 @@ enum cached_kind {
 	CACHED_PIPELINES,
 	CACHED_RUNS,
 	CACHED_COMPONENTS,
+	CACHED_BACKENDS,
 	CACHED_FROZEN,
 	CACHED_INDEXES,
 	CACHED_JOBS,
@@ -25,7 +29,7 @@ enum cached_kind {
 	CACHED_KINDS,
 };
 
-/* What is watched in one namespace (or in all), and the implicit backend over it. */
+/* What is watched in one namespace (or in all), and the opened backends of its runs. */
 struct scope {
 	struct controller *controller;
 	char *namespace_; /* NULL: all */
@@ -34,7 +38,7 @@ struct scope {
 		struct scope *scope;
 		enum cached_kind kind;
 	} owners[CACHED_KINDS];
-	void *backend; /* of runner_kubernetes */
+	struct backend_pool *backends;
 };
 
 /* What a run needs between passes, while it is not finished. */
@@ -65,7 +69,6 @@ struct controller {
 	struct loop *loop;
 	struct kube_client *client;
 	struct pipeline_settings settings;
-	bool step_run_as_non_root;
 	int max_workers;
 	struct scope *scopes;
 	int scopes_len;
@@ -79,7 +82,6 @@ struct controller {
 	struct map freezes;      /* pipeline key -> struct gathered */
 	size_t sources_kept;     /* bytes of sources in freezes */
 	struct registry_client *registry; /* borrowed; NULL: images are not resolved */
-	const char *operator_image;       /* borrowed; NULL: not known */
 	struct s3_client *s3;             /* borrowed; NULL: data is not visible */
 	struct map troubles;              /* collection -> last reported trouble */
 	struct event_recorder *events;
@@ -102,6 +104,8 @@ struct work {
 	int next_write;
 	struct kube_op op;
 	void (*then)(struct work *work); /* after the plan's writes; NULL: end */
+	void (*opened)(struct work *work);
+	void (*refused)(struct work *work, const struct err *err);
 	bool failed;
 	int64_t retry_after_ms;
 
@@ -110,6 +114,15 @@ struct work {
 	json_t *components;
 	char *what;
 	struct gathered *unkept; /* gathered for this pass only */
+
+	/* runs and backends */
+	struct backend_wait backend_wait;
+	struct open_backend *backend; /* in use; NULL: not yet */
+	struct runner_op runner_op;
+	bool runner_busy;
+
+	/* backends only */
+	struct runner_probe probe;
 
 	/* runs only */
 	struct run_view view;
@@ -120,15 +133,17 @@ struct work {
 	char *spec_name, *pinned_hash, *run_id;
 	json_t *owner;
 	struct runner_run run;
-	struct runner_op runner_op;
-	bool runner_busy;
 	struct run_state state;
+	struct credentials secrets; /* of secretArguments, and what pulls the images */
+	struct pullsecrets pull;
+	json_t *secret_refs;
 };
 
 #define QUEUE_KEY_PIPELINE 'P'
 #define QUEUE_KEY_RUN 'R'
+#define QUEUE_KEY_BACKEND 'B'
 
-/* "P/namespace/name" or "R/namespace/name". Owned. */
+/* "P/namespace/name", "R/namespace/name" or "B/namespace/name". Owned. */
 char *work_key(char kind, const char *namespace_, const char *name);
 
 /* While stopping: looks whether everything has ended. */
@@ -141,6 +156,9 @@ json_t *scope_object(
 json_t *scope_indexed(
 	struct scope *scope, enum cached_kind kind, const char *namespace_, const char *index);
 
+/* name -> FondantBackend: the one of that name (NULL: none) and the default one; new reference. */
+json_t *scope_backends(struct scope *scope, const char *namespace_, const char *name);
+
 /* "<namespace>/<pipeline>" that a run belongs to, from its label or spec. Owned or NULL. */
 char *run_pipeline_name(const json_t *run);
 
@@ -151,9 +169,19 @@ void work_end(struct work *work);
 void work_fail(struct work *work, const struct err *err, const char *doing);
 void work_free(struct work *work);
 
+/* Gets work->backend and calls `then`; else fails the pass, after `refused` (NULL: nothing) said
+ * what is wrong. */
+void work_open_backend(struct work *work, const struct runner *runner, const json_t *settings,
+	void (*then)(struct work *work), void (*refused)(struct work *work, const struct err *err));
+/* Before a call of work->backend's runner. */
+void work_runner_call(struct work *work, void (*done)(struct runner_op *op));
+void work_backend_release(struct work *work);
+
 void work_pipeline(struct work *work);
+void work_backend(struct work *work);
 void work_run(struct work *work);
 void work_run_release(struct work *work);
+void work_release(struct work *work);
 void run_live_free(void *live);
 void gathered_free(void *gathered);
 

@@ -66,3 +66,15 @@ const char *name_controller_uid(const json_t *object)
 	}
 	return NULL;
 }
+
+bool name_has_finalizer(const json_t *object, const char *finalizer)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (doc_get(object, "metadata.finalizers"), i, item) {
+		if (str_eq(json_string_value(item), finalizer))
+			return true;
+	}
+	return false;
+}

@@ -3,6 +3,7 @@
 #define RECONCILE_NAMES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define API_VERSION "fondant.ai/v1alpha1"
@@ -17,6 +18,13 @@
 #define ANNOTATION_COMPILER "fondant.ai/compiler"     /* format of the frozen spec */
 #define ANNOTATION_COMPONENTS "fondant.ai/components" /* hash of the FondantComponents it used */
 #define ANNOTATION_TRIGGERED "fondant.ai/triggered"   /* what has been triggered, as JSON */
+/* The FondantBackend it was frozen for, and the hash of its spec; the implicit one has neither. */
+#define ANNOTATION_BACKEND "fondant.ai/backend"
+#define ANNOTATION_BACKEND_HASH "fondant.ai/backend-hash"
+
+/* On a FondantBackend that runs use, and on a run with something outside the cluster to stop. */
+#define FINALIZER_BACKEND "fondant.ai/in-use"
+#define FINALIZER_RUN "fondant.ai/cancel"
 
 /* "<pipeline>-<first 12 hex of the hash>". Owned. */
 char *name_frozen(const char *pipeline, const char *hash_hex);
@@ -29,6 +37,8 @@ char *name_run_id(const char *run, const char *uid);
 json_t *name_owner(const json_t *object, const char *kind, int controller);
 /* ObjectReference, as Events carry it; new reference. */
 json_t *name_reference(const json_t *object, const char *kind);
+/* The object's metadata has the finalizer. */
+bool name_has_finalizer(const json_t *object, const char *finalizer);
 /* The controller ownerReference's UID; NULL when there is none. Borrowed. */
 const char *name_controller_uid(const json_t *object);
 

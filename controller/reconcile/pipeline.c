@@ -10,7 +10,9 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "kube/conditions.h"
+#include "reconcile/backend.h"
 #include "reconcile/names.h"
+#include "reconcile/native.h"
 #include "reconcile/pipeline_status.h"
 #include "reconcile/run.h"
 #include "runners/runner.h"
@@ -28,7 +30,10 @@ struct pass {
 	char components[DIGEST_HEX_SIZE]; /* hash of the FondantComponents it refers to */
 	json_t *memory;                   /* what has been triggered; NULL: nothing. Owned */
 	struct strvec missing;            /* parameters without a default */
+	struct backend_choice backend;    /* runner NULL: there is none, backend_diags say why */
+	struct diag_list backend_diags;
 	struct compile_output out;
+	json_t *native; /* the backend's own document; NULL: it has none. Owned */
 	bool compiled;
 	char *frozen_name;        /* of the spec in force; NULL while there is none. Owned */
 	char *frozen_hash;        /* hexadecimal. Owned */
@@ -92,6 +97,15 @@ static void find_missing(struct pass *p)
 	}
 }
 
+static void choose_backend(struct pass *p)
+{
+	struct backend_source source = {
+		.backends = p->view->backends, .implicit = p->view->settings->implicit_backend};
+
+	backend_choose(&source, doc_str(p->spec, "backendRef.name"), "spec.backendRef", &p->backend,
+		&p->backend_diags);
+}
+
 static void pass_init(struct pass *p, const struct pipeline_view *view, struct plan *plan)
 {
 	const json_t *pipeline = view->pipeline;
@@ -112,15 +126,18 @@ static void pass_init(struct pass *p, const struct pipeline_view *view, struct p
 	compile_intent_hash(p->spec, p->intent);
 	hash_components(p);
 	find_missing(p);
+	choose_backend(p);
 	p->memory = recall(p);
 }
 
 static void pass_clear(struct pass *p)
 {
 	json_decref(p->memory);
+	json_decref(p->native);
 	if (p->compiled)
 		compile_output_clear(&p->out);
 	strvec_clear(&p->missing);
+	diag_list_clear(&p->backend_diags);
 	free(p->frozen_name);
 	free(p->frozen_hash);
 }
@@ -132,8 +149,11 @@ static const char *annotation(const json_t *object, const char *name)
 
 static bool map_outdated(const struct pass *p, const json_t *map)
 {
+	const char *backend = annotation(map, ANNOTATION_BACKEND_HASH);
+
 	return !str_eq(annotation(map, ANNOTATION_COMPILER), p->format) ||
-	       !str_eq(annotation(map, ANNOTATION_COMPONENTS), p->components);
+	       !str_eq(annotation(map, ANNOTATION_COMPONENTS), p->components) ||
+	       (p->backend.runner && !str_eq(backend ? backend : "", p->backend.hash));
 }
 
 /* A pipeline is frozen anew only when its generation changed, or a component with
@@ -151,26 +171,49 @@ static bool must_compile(const struct pass *p)
 	return str_eq(p->on_change, "SpecAndComponents") && map_outdated(p, map);
 }
 
+static void add_backend_diags(struct pass *p)
+{
+	for (size_t i = 0; i < p->backend_diags.len; i++) {
+		const struct diag *d = &p->backend_diags.items[i];
+
+		if (d->waits)
+			diag_add_waiting(&p->out.diags, d->path, d->reason, "%s", d->message);
+		else
+			diag_add(&p->out.diags, d->path, d->reason, "%s", d->message);
+	}
+}
+
+/* The backend's own document, for the run id <frozen name>; what it cannot say is an error. */
+static void make_native(struct pass *p)
+{
+	auto_free char *name = name_frozen(p->name, p->out.hash);
+
+	p->native = native_document(
+		&p->backend, p->spec, p->out.text, p->out.text_len, name, &p->out.diags);
+}
+
 static void compile(struct pass *p)
 {
 	const struct pipeline_settings *settings = p->view->settings;
+	const struct runner *runner = p->backend.runner;
 	struct compile_input input = {.namespace_ = p->ns,
 		.pipeline = p->name,
 		.spec = p->spec,
 		.components = p->view->components,
-		.backend = settings->backend,
-		.features = settings->features,
+		.backend = runner ? runner->name : runner_kubernetes.name,
+		.features = runner ? runner->features : ~0U,
+		.working_directory = p->backend.working_directory,
 		.sources = p->view->sources,
 		.digests = p->view->digests,
 		.compiler_format = settings->compiler_format,
 		.text_only = true};
 
 	p->compiled = true;
-	if (compile_pipeline(&input, &p->out) == 0 && !settings->implicit_backend) {
-		diag_add(&p->out.diags, "spec.backendRef", "NoBackend",
-			"this operator has no implicit backend; ask its administrator to start it "
-			"with --implicit-backend");
-	}
+	compile_pipeline(&input, &p->out);
+	add_backend_diags(p);
+	diag_sort(&p->out.diags);
+	if (!diag_errors(&p->out.diags) && !diag_waits(&p->out.diags))
+		make_native(p);
 }
 
 static json_t *memory_of(const struct pass *p, const char *run)
@@ -198,7 +241,18 @@ static json_t *frozen_map_body(const struct pass *p)
 		json_object_set_new(doc_get(body, "metadata.annotations"), ANNOTATION_TRIGGERED,
 			json_string(memory));
 	}
+	backend_annotate(&p->backend, doc_get(body, "metadata.annotations"));
 	return body;
+}
+
+/* The native document comes first: once the frozen spec is there, so is it. */
+static void create_map(struct pass *p)
+{
+	if (p->native)
+		plan_create(p->plan, &kube_configmaps, p->ns,
+			native_map(&p->backend, p->native, p->frozen_name, p->ns, p->name,
+				name_owner(p->view->pipeline, "FondantPipeline", 1)));
+	plan_create(p->plan, &kube_configmaps, p->ns, frozen_map_body(p));
 }
 
 /* A run with parameters made it first: it is the pipeline's now, too. */
@@ -215,6 +269,22 @@ static void adopt_map(struct pass *p)
 		json_pack("{s:{s:s, s:O}}", "metadata", "resourceVersion",
 			doc_str_or(p->frozen_map, "metadata.resourceVersion", ""),
 			"ownerReferences", owners));
+}
+
+/* The same spec may be frozen for another backend of the same kind, or for an edited one. */
+static void mark_backend(struct pass *p)
+{
+	const char *hash = annotation(p->frozen_map, ANNOTATION_BACKEND_HASH);
+	json_t *marks;
+
+	if (str_eq(hash ? hash : "", p->backend.hash))
+		return;
+	marks = json_pack("{s:n, s:n}", ANNOTATION_BACKEND, ANNOTATION_BACKEND_HASH);
+	backend_annotate(&p->backend, marks);
+	plan_patch(p->plan, &kube_configmaps, p->ns, p->frozen_name, NULL,
+		json_pack("{s:{s:s, s:o}}", "metadata", "resourceVersion",
+			doc_str_or(p->frozen_map, "metadata.resourceVersion", ""), "annotations",
+			marks));
 }
 
 /* Puts the frozen spec in force: the one just compiled, or the one that the status names. */
@@ -235,9 +305,11 @@ static void freeze(struct pass *p)
 	p->frozen_hash = xstrdup(p->out.hash);
 	p->frozen_map = doc_find(p->view->frozen, "metadata.name", p->frozen_name);
 	if (!p->frozen_map)
-		plan_create(p->plan, &kube_configmaps, p->ns, frozen_map_body(p));
+		create_map(p);
 	else if (!name_controller_uid(p->frozen_map))
 		adopt_map(p);
+	else if (p->backend.hash[0] || annotation(p->frozen_map, ANNOTATION_BACKEND_HASH))
+		mark_backend(p);
 }
 
 static bool trigger_due(const struct pass *p)
@@ -394,15 +466,16 @@ static bool map_has_run(const struct pass *p, const json_t *map)
 
 static bool map_in_use(const struct pass *p, const json_t *map)
 {
-	const char *name = doc_str_or(map, "metadata.name", "");
-	const char *hash = annotation(map, ANNOTATION_HASH);
+	auto_free char *name = native_base(doc_str_or(map, "metadata.name", ""));
+	const json_t *frozen = doc_find(p->view->frozen, "metadata.name", name);
+	const char *hash = annotation(frozen, ANNOTATION_HASH);
 	const json_t *run;
 	size_t i;
 
 	if (str_eq(name, p->frozen_name) ||
 		str_eq(name, doc_str(p->view->pipeline, "status.frozen.name")) ||
 		(hash && str_eq(hash + strlen("sha256:"), doc_str(p->memory, "hash"))) ||
-		map_has_run(p, map))
+		map_has_run(p, frozen))
 		return true;
 	json_array_foreach (p->view->runs, i, run) {
 		if (str_eq(name, doc_str(run, "spec.frozenSpecRef.name")) ||

@@ -17,8 +17,6 @@
 struct pipeline_settings {
 	bool implicit_backend;       /* Jobs in the run's namespace without a FondantBackend */
 	const char *compiler_format; /* NULL: this program's; tests raise it */
-	const char *backend;         /* "kubernetes" */
-	unsigned features;
 };
 
 struct pipeline_view {
@@ -28,6 +26,7 @@ struct pipeline_view {
 	const json_t *components; /* object: name -> spec, of the namespace */
 	const json_t *sources;    /* as in compile_input; NULL: not gathered */
 	const json_t *digests;    /* likewise */
+	const json_t *backends;   /* object: name -> FondantBackend that it may be for */
 	const struct pipeline_settings *settings;
 	int64_t now_s;
 };

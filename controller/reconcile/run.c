@@ -8,6 +8,7 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "kube/conditions.h"
+#include "reconcile/backend.h"
 #include "reconcile/names.h"
 #include "reconcile/run_status.h"
 #include "runners/kubernetes_observe.h"
@@ -55,7 +56,7 @@ static const json_t *whose_turn(const struct run_view *view)
 	return NULL;
 }
 
-static const char *const later_fields[] = {"resumeFrom", "backendRef", NULL};
+static const char *const later_fields[] = {"resumeFrom", NULL};
 
 static bool refuse_later_fields(const struct run_view *view, struct plan *plan)
 {
@@ -128,7 +129,7 @@ static enum run_admission pin(
 						   json_object_get(status, "conditions"), "Ready"),
 					"message", "not looked at yet")),
 			plan);
-	if (has_parameters(view->run)) {
+	if (has_parameters(view->run) || doc_str(view->run, "spec.backendRef.name")) {
 		*ret_spec_name = xstrdup(doc_str_or(status, "frozen.name", ""));
 		*ret_hash = xstrdup(doc_str_or(status, "frozen.hash", ""));
 		return RUN_FREEZE;
@@ -136,6 +137,87 @@ static enum run_admission pin(
 	run_status_pin(view, doc_str_or(status, "frozen.name", ""),
 		doc_str_or(status, "frozen.hash", ""), plan);
 	return RUN_WAIT;
+}
+
+/* --- the backend --- */
+
+const char *run_backend_name(const struct run_view *view)
+{
+	const char *spec = doc_str(view->run, "status.frozenSpec.name");
+	const char *own = doc_str(view->run, "spec.backendRef.name");
+	const json_t *map;
+
+	if (own)
+		return own;
+	if (!spec)
+		spec = doc_str_or(view->run, "spec.frozenSpecRef.name", "");
+	map = doc_find(view->frozen, "metadata.name", spec);
+	return json_string_value(
+		json_object_get(doc_get(map, "metadata.annotations"), ANNOTATION_BACKEND));
+}
+
+/* In place before anything is started outside the cluster. */
+static void hold(const struct run_view *view, struct plan *plan)
+{
+	json_t *finalizers = json_deep_copy(doc_get(view->run, "metadata.finalizers"));
+
+	if (!json_is_array(finalizers)) {
+		json_decref(finalizers);
+		finalizers = json_array();
+	}
+	json_array_append_new(finalizers, json_string(FINALIZER_RUN));
+	plan_patch(plan, &kube_runs, doc_str_or(view->run, "metadata.namespace", ""),
+		doc_str_or(view->run, "metadata.name", ""), NULL,
+		json_pack("{s:{s:s, s:o}}", "metadata", "resourceVersion",
+			doc_str_or(view->run, "metadata.resourceVersion", ""), "finalizers",
+			finalizers));
+}
+
+/* RUN_GO when it is pinned, or needs no pin. */
+static enum run_admission pin_backend(const struct run_view *view, struct plan *plan)
+{
+	const char *name = run_backend_name(view);
+	struct backend_source source = {.backends = view->backends};
+	struct backend_choice choice;
+	auto_diags diags = DIAG_LIST_INIT;
+
+	if (!name || doc_get(view->run, "status.backend"))
+		return RUN_GO;
+	if (!backend_choose(&source, name, "spec.backendRef", &choice, &diags))
+		return wait_for(view, RUN_PENDING, diags.items[0].reason,
+			xstrdup(diags.items[0].message), plan);
+	/* one write a pass: the status that follows needs the resourceVersion of the first */
+	if (choice.runner->outside && !name_has_finalizer(view->run, FINALIZER_RUN))
+		hold(view, plan);
+	else
+		run_status_backend(view, backend_pin(&choice), plan);
+	return RUN_WAIT;
+}
+
+void run_let_go(const struct run_view *view, struct plan *plan)
+{
+	json_t *finalizers = json_array();
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (doc_get(view->run, "metadata.finalizers"), i, item) {
+		if (!str_eq(json_string_value(item), FINALIZER_RUN))
+			json_array_append(finalizers, (json_t *)item);
+	}
+	plan_patch(plan, &kube_runs, doc_str_or(view->run, "metadata.namespace", ""),
+		doc_str_or(view->run, "metadata.name", ""), NULL,
+		json_pack("{s:{s:s, s:o}}", "metadata", "resourceVersion",
+			doc_str_or(view->run, "metadata.resourceVersion", ""), "finalizers",
+			finalizers));
+}
+
+int64_t run_deleted_s(const json_t *run)
+{
+	int64_t seconds;
+
+	return time_parse_rfc3339(doc_str_or(run, "metadata.deletionTimestamp", ""), &seconds)
+		       ? seconds
+		       : 0;
 }
 
 enum run_admission run_admit(
@@ -146,12 +228,12 @@ enum run_admission run_admit(
 	const char *given = doc_str(run, "spec.frozenSpecRef.name");
 	const json_t *other;
 
+	if (doc_get(run, "metadata.deletionTimestamp"))
+		return name_has_finalizer(run, FINALIZER_RUN) ? RUN_RELEASE : RUN_SETTLED;
 	if (run_is_final(run)) {
 		expire(view, plan);
 		return RUN_SETTLED;
 	}
-	if (doc_get(run, "metadata.deletionTimestamp"))
-		return RUN_SETTLED;
 	if (refuse_later_fields(view, plan))
 		return RUN_REFUSED;
 	if (!doc_str(run, "status.startTime") && !view->has_jobs &&
@@ -167,6 +249,8 @@ enum run_admission run_admit(
 			xasprintf("waits for run %s of the same pipeline to finish",
 				doc_str_or(other, "metadata.name", "")),
 			plan);
+	if (pin_backend(view, plan) != RUN_GO)
+		return RUN_WAIT;
 	*ret_spec_name = xstrdup(pinned ? pinned : given);
 	if (pinned && doc_str(run, "status.frozenSpec.hash"))
 		*ret_hash = xstrdup(doc_str(run, "status.frozenSpec.hash"));

@@ -14,6 +14,8 @@ struct run_view {
 	const json_t *run;
 	const json_t *pipeline; /* NULL: gone or not known */
 	const json_t *runs;     /* array: all runs of the pipeline, this one too */
+	const json_t *frozen;   /* array: frozen ConfigMaps of the pipeline, metadata only */
+	const json_t *backends; /* object: name -> FondantBackend that it may be for */
 	bool has_jobs;          /* steps were started, whatever the status says */
 	int64_t now_s;
 };
@@ -26,13 +28,22 @@ enum run_admission {
 	RUN_WAIT,    /* status says what for; look again on changes */
 	RUN_REFUSED, /* status is terminal now */
 	RUN_SETTLED, /* was terminal before */
-	RUN_FREEZE,  /* it has parameters: compile a spec of its own (run_freeze.h) */
+	RUN_FREEZE,  /* it has parameters or a backend: compile a spec of its own (run_freeze.h) */
+	RUN_RELEASE, /* it is deleted: stop what runs outside the cluster, then let it go */
 };
 
 /* Adds status writes to the plan. For RUN_GO, *ret_spec_name (owned) is its frozen ConfigMap and
  * *ret_hash (owned, may be NULL) the hash it is pinned to; for RUN_FREEZE those of its pipeline. */
 enum run_admission run_admit(
 	const struct run_view *view, struct plan *plan, char **ret_spec_name, char **ret_hash);
+
+/* The FondantBackend that the run's frozen spec is for; NULL: the implicit one, or not known yet.
+ * Borrowed. */
+const char *run_backend_name(const struct run_view *view);
+/* Takes the finalizer away, so that a deleted run goes. */
+void run_let_go(const struct run_view *view, struct plan *plan);
+/* Since when it is deleted, Unix seconds; 0: it is not. */
+int64_t run_deleted_s(const json_t *run);
 
 /* Steps as the status knows them, spec->steps_len of them; owned by the caller. */
 struct step_state *run_known_steps(const json_t *run, const struct frozen_spec *spec);

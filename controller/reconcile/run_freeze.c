@@ -8,10 +8,11 @@
 #include "doc/path.h"
 #include "kube/conditions.h"
 #include "reconcile/names.h"
+#include "reconcile/native.h"
 #include "reconcile/run_status.h"
 
-static json_t *map_body(
-	const struct run_freeze *freeze, const struct compile_output *out, const char *name)
+static json_t *map_body(const struct run_freeze *freeze, const struct backend_choice *backend,
+	const struct compile_output *out, const char *name)
 {
 	const struct run_view *view = freeze->view;
 	const json_t *model = doc_find(freeze->frozen, "metadata.name", freeze->pinned_name);
@@ -20,9 +21,9 @@ static json_t *map_body(
 	const json_t *notes = doc_get(model, "metadata.annotations");
 	const char *components = json_string_value(json_object_get(notes, ANNOTATION_COMPONENTS));
 	auto_free char *hash = xasprintf("sha256:%s", out->hash);
-
-	return json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:[o]}, s:b, "
-			 "s:{s:s}}",
+	json_t *map = json_pack(
+		"{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:[o]}, s:b, "
+		"s:{s:s}}",
 		"apiVersion", "v1", "kind", "ConfigMap", "metadata", "name", name, "namespace",
 		doc_str_or(view->run, "metadata.namespace", ""), "labels", LABEL_FROZEN, "true",
 		LABEL_PIPELINE, doc_str_or(view->pipeline, "metadata.name", ""), "annotations",
@@ -30,6 +31,9 @@ static json_t *map_body(
 		components ? components : "", "ownerReferences",
 		name_owner(view->run, "FondantRun", 0), "immutable", 1, "data", "spec.json",
 		out->text);
+
+	backend_annotate(backend, doc_get(map, "metadata.annotations"));
+	return map;
 }
 
 /* The run becomes an owner of a ConfigMap that is there. */
@@ -56,8 +60,23 @@ static void join_owners(const struct run_freeze *freeze, const json_t *map, stru
 			owners));
 }
 
-static void keep(
-	const struct run_freeze *freeze, const struct compile_output *out, struct plan *plan)
+/* The native document first, as for a pipeline. */
+static void create_maps(const struct run_freeze *freeze, const struct backend_choice *backend,
+	const struct compile_output *out, const json_t *native, const char *name, struct plan *plan)
+{
+	const struct run_view *view = freeze->view;
+	const char *ns = doc_str_or(view->run, "metadata.namespace", "");
+
+	if (native)
+		plan_create(plan, &kube_configmaps, ns,
+			native_map(backend, native, name, ns,
+				doc_str_or(view->pipeline, "metadata.name", ""),
+				name_owner(view->run, "FondantRun", 0)));
+	plan_create(plan, &kube_configmaps, ns, map_body(freeze, backend, out, name));
+}
+
+static void keep(const struct run_freeze *freeze, const struct backend_choice *backend,
+	const struct compile_output *out, const json_t *native, struct plan *plan)
 {
 	const struct run_view *view = freeze->view;
 	auto_free char *hash = xasprintf("sha256:%s", out->hash);
@@ -68,8 +87,7 @@ static void keep(
 	if (map)
 		join_owners(freeze, map, plan);
 	else
-		plan_create(plan, &kube_configmaps, doc_str_or(view->run, "metadata.namespace", ""),
-			map_body(freeze, out, name));
+		create_maps(freeze, backend, out, native, name, plan);
 	run_status_pin(view, name, hash, plan);
 }
 
@@ -91,24 +109,54 @@ static void refuse(const struct run_view *view, const struct diag_list *diags, s
 	run_fail(view, reason, buf_str(&message), plan);
 }
 
+/* What the backend itself cannot do is among the findings. */
+static void compile(const struct run_freeze *freeze, const struct backend_choice *backend,
+	struct compile_output *out, json_t **ret_native)
+{
+	const struct run_view *view = freeze->view;
+	const char *pipeline = doc_str_or(view->pipeline, "metadata.name", "");
+	struct compile_input input = {.namespace_ = doc_str_or(view->run, "metadata.namespace", ""),
+		.pipeline = pipeline,
+		.spec = json_object_get(view->pipeline, "spec"),
+		.backend = backend->runner->name,
+		.features = backend->runner->features,
+		.working_directory = backend->working_directory,
+		.parameters = doc_get(view->run, "spec.parameters"),
+		.pinned = freeze->pinned,
+		.compiler_format = freeze->settings->compiler_format,
+		.text_only = true};
+	auto_free char *name = NULL;
+
+	*ret_native = NULL;
+	if (compile_pipeline(&input, out) != 0)
+		return;
+	name = name_frozen(pipeline, out->hash);
+	*ret_native =
+		native_document(backend, input.spec, out->text, out->text_len, name, &out->diags);
+	diag_sort(&out->diags);
+}
+
 void run_freeze(const struct run_freeze *freeze, struct plan *plan)
 {
 	const struct run_view *view = freeze->view;
-	const struct pipeline_settings *settings = freeze->settings;
-	struct compile_input input = {.namespace_ = doc_str_or(view->run, "metadata.namespace", ""),
-		.pipeline = doc_str_or(view->pipeline, "metadata.name", ""),
-		.spec = json_object_get(view->pipeline, "spec"),
-		.backend = settings->backend,
-		.features = settings->features,
-		.parameters = doc_get(view->run, "spec.parameters"),
-		.pinned = freeze->pinned,
-		.compiler_format = settings->compiler_format,
-		.text_only = true};
-	struct compile_output out;
+	const char *own = doc_str(view->run, "spec.backendRef.name");
+	struct backend_source source = {
+		.backends = freeze->backends, .implicit = freeze->settings->implicit_backend};
+	struct backend_choice backend;
+	struct compile_output out = {0};
+	auto_diags diags = DIAG_LIST_INIT;
+	json_t *native;
 
-	if (compile_pipeline(&input, &out) == 0)
-		keep(freeze, &out, plan);
-	else
+	if (!backend_choose(&source, own ? own : doc_str(view->pipeline, "spec.backendRef.name"),
+		    own ? "FondantRun: spec.backendRef" : "spec.backendRef", &backend, &diags)) {
+		refuse(view, &diags, plan);
+		return;
+	}
+	compile(freeze, &backend, &out, &native);
+	if (diag_errors(&out.diags) || diag_waits(&out.diags))
 		refuse(view, &out.diags, plan);
+	else
+		keep(freeze, &backend, &out, native, plan);
+	json_decref(native);
 	compile_output_clear(&out);
 }

@@ -123,6 +123,17 @@ void run_status_pin(
 	write_draft(&d, plan);
 }
 
+void run_status_backend(const struct run_view *view, json_t *pin, struct plan *plan)
+{
+	struct draft d;
+
+	draft_init(&d, view);
+	set_phase(&d, RUN_PENDING);
+	json_object_set_new(d.status, "backend", pin);
+	conditions_open(&d, RUN_PENDING, "Pinned", "its backend is decided");
+	write_draft(&d, plan);
+}
+
 void run_status_never_started(const struct run_view *view, struct plan *plan)
 {
 	struct draft d;

@@ -13,6 +13,8 @@ void run_status_waiting(const struct run_view *view, enum run_phase phase, const
 /* Pins the frozen spec by name and hash ("sha256:..."). */
 void run_status_pin(
 	const struct run_view *view, const char *spec_name, const char *hash, struct plan *plan);
+/* Pins the backend (status.backend, stolen). */
+void run_status_backend(const struct run_view *view, json_t *pin, struct plan *plan);
 /* Cancelled before anything was started. */
 void run_status_never_started(const struct run_view *view, struct plan *plan);
 

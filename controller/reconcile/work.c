@@ -23,7 +23,29 @@ static const struct {
 	{&kube_pipelines, CACHED_PIPELINES},
 	{&kube_runs, CACHED_RUNS},
 	{&kube_jobs, CACHED_JOBS},
+	{&kube_backends, CACHED_BACKENDS},
 };
+
+/* What a key's first letter stands for. */
+static const struct key_kind {
+	char letter;
+	const struct kube_resource *resource;
+	enum cached_kind cache;
+	void (*start)(struct work *work);
+} key_kinds[] = {
+	{QUEUE_KEY_PIPELINE, &kube_pipelines, CACHED_PIPELINES, work_pipeline},
+	{QUEUE_KEY_RUN, &kube_runs, CACHED_RUNS, work_run},
+	{QUEUE_KEY_BACKEND, &kube_backends, CACHED_BACKENDS, work_backend},
+};
+
+static const struct key_kind *kind_of(char letter)
+{
+	size_t i = 0;
+
+	while (key_kinds[i].letter != letter)
+		i++;
+	return &key_kinds[i];
+}
 
 static void absorb(struct work *work, const struct kube_resource *resource, const json_t *object)
 {
@@ -60,7 +82,7 @@ void work_fail(struct work *work, const struct err *err, const char *doing)
 static void emit(
 	struct work *work, bool warning, const char *reason, const char *action, const char *note)
 {
-	const char *kind = work->key[0] == QUEUE_KEY_RUN ? kube_runs.kind : kube_pipelines.kind;
+	const char *kind = kind_of(work->key[0])->resource->kind;
 	auto_json *regarding = name_reference(work->object, kind);
 
 	event_emit(
@@ -251,6 +273,7 @@ void work_free(struct work *work)
 	kube_op_free(&work->op);
 	gather_clear(&work->gather);
 	work_run_release(work);
+	work_backend_release(work);
 	list_del(&work->link);
 	plan_clear(&work->plan);
 	json_decref(work->object);
@@ -280,7 +303,7 @@ void work_start(struct controller *controller, char *key)
 {
 	struct work *work = xnew(struct work);
 	const char *slash = strchr(key + 2, '/');
-	bool run = key[0] == QUEUE_KEY_RUN;
+	const struct key_kind *kind = kind_of(key[0]);
 
 	work->controller = controller;
 	work->key = key;
@@ -290,15 +313,13 @@ void work_start(struct controller *controller, char *key)
 	list_add_tail(&controller->works, &work->link);
 	controller->works_len++;
 	if (work->scope)
-		work->object = scope_object(work->scope, run ? CACHED_RUNS : CACHED_PIPELINES,
-			work->namespace_, work->name);
+		work->object = scope_object(work->scope, kind->cache, work->namespace_, work->name);
 	if (!work->object) {
-		map_del(run ? &controller->lives : &controller->status_times, key);
+		map_del(&controller->lives, key);
+		map_del(&controller->status_times, key);
 		map_del(&controller->freezes, key);
 		work_end(work);
-	} else if (run) {
-		work_run(work);
-	} else {
-		work_pipeline(work);
+		return;
 	}
+	kind->start(work);
 }

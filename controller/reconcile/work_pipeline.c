@@ -149,6 +149,8 @@ static void view_init(
 		.components = work->components,
 		.sources = gathered ? gathered->sources : work->gather.sources,
 		.digests = gathered ? gathered->digests : work->gather.digests,
+		.backends = scope_backends(work->scope, work->namespace_,
+			doc_str(work->object, "spec.backendRef.name")),
 		.settings = &work->controller->settings,
 		.now_s = time_wall_ms() / 1000};
 }
@@ -157,6 +159,7 @@ static void view_clear(struct pipeline_view *view)
 {
 	json_decref((json_t *)view->runs);
 	json_decref((json_t *)view->frozen);
+	json_decref((json_t *)view->backends);
 }
 
 static void decide(struct work *work, const struct gathered *gathered)

@@ -17,6 +17,7 @@
 #include "doc/path.h"
 #include "reconcile/names.h"
 #include "reconcile/run_freeze.h"
+#include "reconcile/run_status.h"
 #include "runners/kubernetes_job.h"
 
 void run_live_free(void *value)
@@ -47,14 +48,16 @@ static void free_steps(struct step_state *steps, int len)
 
 void work_run_release(struct work *work)
 {
-	if (work->runner_busy)
-		runner_kubernetes.op_cancel(work->scope->backend, &work->runner_op);
-	err_clear(&work->runner_op.err);
 	run_state_clear(&work->state);
 	if (work->live && work->live->spec)
 		free_steps(work->known, work->live->spec->steps_len);
 	json_decref((json_t *)work->view.pipeline);
 	json_decref((json_t *)work->view.runs);
+	json_decref((json_t *)work->view.frozen);
+	json_decref((json_t *)work->view.backends);
+	credentials_clear(&work->secrets);
+	pullsecrets_clear(&work->pull);
+	json_decref(work->secret_refs);
 	json_decref(work->index);
 	json_decref(work->owner);
 	json_decref(work->cache.parsed);
@@ -78,11 +81,25 @@ static struct run_live *live_of(struct work *work)
 	return live;
 }
 
-static void runner_call(struct work *work, void (*done)(struct runner_op *op))
+/*
+ * The backend did not do what it was asked for. A run that has not started says so; the pass is
+ * tried again.
+ */
+static void backend_failed(struct work *work, const struct err *err, const char *doing)
 {
-	err_clear(&work->runner_op.err);
-	work->runner_op = (struct runner_op){.done = done, .step = -1};
-	work->runner_busy = true;
+	bool refused = str_eq(err->reason, "Unauthorized") || str_eq(err->reason, "Forbidden");
+
+	if (work->backend && refused)
+		open_backend_stale(work->backend);
+	work_fail(work, err, doing);
+	if (work->backend && !work->backend->runner->outside) {
+		work_end(work);
+		return;
+	}
+	if (!doc_str(work->object, "status.startTime"))
+		run_status_waiting(
+			&work->view, RUN_PENDING, err->reason, err_message(err), &work->plan);
+	work_execute(work);
 }
 
 /* --- after the status is written --- */
@@ -97,17 +114,24 @@ static void cancel_done(struct runner_op *op)
 	work_end(work);
 }
 
+/* What observe decided is in the status now: the next pass submits. */
+static void submit_next(struct work *work)
+{
+	queue_add(&work->controller->queue, work->key, QUEUE_HIGH);
+	work_end(work);
+}
+
 static void stop_surplus(struct work *work)
 {
 	if (!work->state.needs_cancel) {
 		work_end(work);
 		return;
 	}
-	runner_call(work, cancel_done);
-	runner_kubernetes.cancel(work->scope->backend, &work->run, &work->runner_op);
+	work_runner_call(work, cancel_done);
+	work->backend->runner->cancel(work->backend->cookie, &work->run, &work->runner_op);
 }
 
-static void write_what_was_learned(struct work *work)
+static void write_then(struct work *work, void (*then)(struct work *work))
 {
 	struct run_live *live = work->live;
 	struct run_identity id = {.run_id = work->run_id,
@@ -127,11 +151,33 @@ static void write_what_was_learned(struct work *work)
 	run_update(&work->view, live->spec, &id, &work->state, ago, &work->plan);
 	if (work->state.look_again_ms)
 		plan_requeue(&work->plan, work->state.look_again_ms);
-	work->then = stop_surplus;
+	work->then = then;
 	work_execute(work);
 }
 
+static void write_what_was_learned(struct work *work)
+{
+	write_then(work, stop_surplus);
+}
+
 /* --- observing and submitting --- */
+
+/* What the backend will never take has failed; anything else is tried again. */
+static void submit_failed(struct work *work, const struct err *err)
+{
+	bool refused = err->class == ERR_USER && !str_eq(err->reason, "Unauthorized") &&
+		       !str_eq(err->reason, "Forbidden");
+
+	if (refused) {
+		run_fail(&work->view, err->reason, err_message(err), &work->plan);
+		work_execute(work);
+	} else if (!doc_str(work->object, "status.startTime")) {
+		backend_failed(work, err, "submit");
+	} else {
+		work_fail(work, err, "submit");
+		write_what_was_learned(work);
+	}
+}
 
 static void submit_done(struct runner_op *op)
 {
@@ -151,27 +197,85 @@ static void submit_done(struct runner_op *op)
 		work_end(work);
 		return;
 	}
+	if (op->result < 0 && work->backend->runner->outside) {
+		submit_failed(work, &op->err);
+		return;
+	}
 	if (op->result < 0)
 		work_fail(work, &op->err, "submit");
 	write_what_was_learned(work);
 }
 
+static void submit(struct work *work)
+{
+	work->run.secrets = work->secrets.values;
+	work->run.pull = &work->pull.auths;
+	work_runner_call(work, submit_done);
+	work->backend->runner->submit(work->backend->cookie, &work->run, &work->runner_op);
+}
+
+static void pull_read(struct pullsecrets *pull)
+{
+	submit(container_of(pull, struct work, pull));
+}
+
+static void secrets_read(struct credentials *secrets)
+{
+	struct work *work = container_of(secrets, struct work, secrets);
+
+	if (secrets->err.class != ERR_NONE) {
+		backend_failed(work, &secrets->err, "read secretArguments");
+		return;
+	}
+	pullsecrets_read(&work->pull, work->controller->client, work->namespace_,
+		work->live->spec->json, pull_read);
+}
+
+/* Every secretArgument of the spec, as references under "<Secret>/<key>". New reference. */
+static json_t *secret_refs(const struct frozen_spec *spec)
+{
+	json_t *refs = json_object(), *argument;
+	const char *name;
+
+	for (int i = 0; i < spec->steps_len; i++) {
+		json_object_foreach ((json_t *)spec->steps[i].secret_arguments, name, argument) {
+			auto_free char *key =
+				xasprintf("%s/%s", doc_str_or(argument, "secretKeyRef.name", ""),
+					doc_str_or(argument, "secretKeyRef.key", ""));
+
+			json_object_set(refs, key, argument);
+		}
+	}
+	return refs;
+}
+
+static void read_secrets(struct work *work)
+{
+	work->secret_refs = secret_refs(work->live->spec);
+	if (json_object_size(work->secret_refs) == 0)
+		pullsecrets_read(&work->pull, work->controller->client, work->namespace_,
+			work->live->spec->json, pull_read);
+	else
+		credentials_read(&work->secrets, work->controller->client, work->namespace_,
+			work->secret_refs, secrets_read);
+}
+
 static void observe_done(struct runner_op *op)
 {
 	struct work *work = container_of(op, struct work, runner_op);
+	const char *identity = work->state.backend_run_id;
 
 	work->runner_busy = false;
-	if (op->result < 0) {
-		work_fail(work, &op->err, "observe");
-		work_end(work);
-		return;
-	}
-	if (!work->state.needs_submit) {
+	if (op->result < 0)
+		backend_failed(work, &op->err, "observe");
+	else if (!work->state.needs_submit)
 		write_what_was_learned(work);
-		return;
-	}
-	runner_call(work, submit_done);
-	runner_kubernetes.submit(work->scope->backend, &work->run, &work->runner_op);
+	else if (identity && !str_eq(identity, work->run.backend_run_id))
+		write_then(work, submit_next);
+	else if (work->backend->runner->secret_values)
+		read_secrets(work);
+	else
+		submit(work);
 }
 
 static void apply_refusals(struct work *work)
@@ -215,11 +319,48 @@ static void observe(struct work *work)
 		.known = work->known,
 		.cache = &work->cache.cache,
 		.data = work->live->visible ? &work->live->probes.check : NULL,
+		.backend_run_id = doc_str(work->object, "status.backendRunID"),
 		.cancelling = run_should_stop(&work->view, spec, &reason, &message),
 		.now_s = work->view.now_s};
 	run_state_init(&work->state, spec->steps_len);
-	runner_call(work, observe_done);
-	runner_kubernetes.observe(work->scope->backend, &work->run, &work->state, &work->runner_op);
+	work_runner_call(work, observe_done);
+	work->backend->runner->observe(
+		work->backend->cookie, &work->run, &work->state, &work->runner_op);
+}
+
+/* --- its backend --- */
+
+static void cannot_open(struct work *work, const struct err *err)
+{
+	backend_failed(work, err, "open the backend");
+}
+
+/* The spec was frozen for a backend of another kind than its FondantBackend is now. */
+static bool backend_fits(struct work *work, const struct runner *runner)
+{
+	auto_free char *message = NULL;
+
+	if (str_eq(work->live->spec->backend, runner->name))
+		return true;
+	message = xasprintf("frozen spec %s is for %s, and FondantBackend \"%s\" is of the kind %s "
+			    "now; apply the pipeline again for a new run",
+		work->spec_name, work->live->spec->backend,
+		doc_str_or(work->object, "status.backend.name", ""), runner->name);
+	run_fail(&work->view, "BackendChanged", message, &work->plan);
+	work->live = NULL;
+	map_del(&work->controller->lives, work->key);
+	work_execute(work);
+	return false;
+}
+
+static void open_backend(struct work *work)
+{
+	const struct runner *runner = &runner_kubernetes;
+	const json_t *settings = NULL;
+
+	backend_pinned(work->object, &runner, &settings);
+	if (backend_fits(work, runner))
+		work_open_backend(work, runner, settings, observe, cannot_open);
 }
 
 /* --- loading the frozen spec --- */
@@ -324,7 +465,7 @@ static void got_spec(struct kube_op *op)
 	frozen_spec_bind(work->live->spec, work->name, run_scheduled_s(work->object));
 	work->live->visible = data_probes_init(&work->live->probes, work->controller->s3,
 		work->live->spec, look_again, work->live);
-	observe(work);
+	open_backend(work);
 }
 
 static void get_spec(struct work *work, void (*done)(struct kube_op *op))
@@ -340,7 +481,7 @@ static void get_spec(struct work *work, void (*done)(struct kube_op *op))
 static void load_spec(struct work *work)
 {
 	if (work->live->spec && str_eq(work->live->spec_name, work->spec_name)) {
-		observe(work);
+		open_backend(work);
 		return;
 	}
 	get_spec(work, got_spec);
@@ -371,7 +512,6 @@ static bool has_jobs(struct work *work)
 static void got_pipeline_spec(struct kube_op *op)
 {
 	struct work *work = container_of(op, struct work, op);
-	auto_json *frozen = NULL;
 	auto_json *pinned = NULL;
 	auto_free char *hash = NULL;
 	auto_err err = ERR_INIT;
@@ -391,15 +531,22 @@ static void got_pipeline_spec(struct kube_op *op)
 		work_end(work);
 		return;
 	}
-	frozen = scope_indexed(work->scope, CACHED_FROZEN, work->namespace_,
-		doc_str_or(work->view.pipeline, "metadata.name", ""));
 	freeze = (struct run_freeze){.view = &work->view,
 		.pinned = pinned,
 		.pinned_name = work->spec_name,
-		.frozen = frozen,
+		.frozen = work->view.frozen,
+		.backends = work->view.backends,
 		.settings = &work->controller->settings};
 	run_freeze(&freeze, &work->plan);
 	work_execute(work);
+}
+
+/* The FondantBackend that matters for the run: its own, its spec's, or its pipeline's. */
+static const char *backend_wanted(const struct run_view *view)
+{
+	const char *name = run_backend_name(view);
+
+	return name ? name : doc_str(view->pipeline, "spec.backendRef.name");
 }
 
 void work_run(struct work *work)
@@ -414,10 +561,18 @@ void work_run(struct work *work)
 			scope_object(work->scope, CACHED_PIPELINES, work->namespace_, pipeline);
 		work->view.runs =
 			scope_indexed(work->scope, CACHED_RUNS, work->namespace_, pipeline);
+		work->view.frozen =
+			scope_indexed(work->scope, CACHED_FROZEN, work->namespace_, pipeline);
 	}
+	work->view.backends =
+		scope_backends(work->scope, work->namespace_, backend_wanted(&work->view));
 	admission = run_admit(&work->view, &work->plan, &work->spec_name, &work->pinned_hash);
 	if (admission == RUN_FREEZE) {
 		get_spec(work, got_pipeline_spec);
+		return;
+	}
+	if (admission == RUN_RELEASE) {
+		work_release(work);
 		return;
 	}
 	if (admission != RUN_GO) {

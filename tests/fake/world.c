@@ -318,9 +318,7 @@ void world_start(struct world *world)
 
 	assert_int_equal(
 		kube_client_new(world->loop, &config, "fondant-test/1", &world->client, &err), 0);
-	assert_int_equal(controller_new(world->loop, world->client, &world->options,
-				 &world->controller, &err),
-		0);
+	world->controller = controller_new(world->loop, world->client, &world->options);
 }
 
 void world_kill(struct world *world)

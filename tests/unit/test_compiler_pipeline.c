@@ -49,10 +49,11 @@ static const struct bad bad[] = {
 	{"spec.serviceAccountName", "InvalidName", TOP("serviceAccountName: A_b\n")},
 	{"spec.triggers.onchange", "UnknownField", TOP("triggers: {onchange: Spec}\n")},
 	{"spec.triggers.onChange", "InvalidValue", TOP("triggers: {onChange: Always}\n")},
+	{"spec.backendRef.nme", "UnknownField", TOP("backendRef: {name: x, nme: x}\n")},
+	{"spec.backendRef.name", "Required", TOP("backendRef: {}\n")},
 	/* not in this release */
 	{"spec.concurrencyPolicy", "NotYetSupported", TOP("concurrencyPolicy: Replace\n")},
 	{"spec.deletionPolicy", "NotYetSupported", TOP("deletionPolicy: Orphan\n")},
-	{"spec.backendRef", "NotYetSupported", TOP("backendRef: {name: x}\n")},
 	{"spec.triggers.schedule", "NotYetSupported", TOP("triggers: {schedule: {cron: x}}\n")},
 	{"spec.native", "NotYetSupported", SPEC_HEAD "native: {format: Compose}\n"},
 	/* settings of steps */

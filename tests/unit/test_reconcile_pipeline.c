@@ -42,9 +42,9 @@ static int setup(void **state)
 	w->runs = json_array();
 	w->frozen = json_array();
 	w->components = json_object();
-	w->settings = (struct pipeline_settings){.implicit_backend = true,
-		.backend = "kubernetes",
-		.features = runner_kubernetes.features};
+	w->settings = (struct pipeline_settings){
+		.implicit_backend = true,
+	};
 	w->now_s = 1800000000;
 	w->crash_after = -1;
 	*state = w;

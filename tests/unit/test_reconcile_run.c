@@ -252,7 +252,6 @@ static void later_fields_are_refused(void **state)
 {
 	static const char *const specs[] = {
 		"{'resumeFrom': {'runName': 'x', 'step': 'y'}}",
-		"{'pipelineRef': {'name': 'p'}, 'backendRef': {'name': 'b'}}",
 	};
 	auto_json *pipeline = ready_pipeline();
 

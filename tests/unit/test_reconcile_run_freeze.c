@@ -88,7 +88,7 @@ struct attempt_to_freeze {
 /* rows: the value, JSON. frozen: ConfigMaps that are there already; may be NULL. */
 static void freeze(struct attempt_to_freeze *t, const char *rows, const json_t *frozen)
 {
-	static const struct pipeline_settings settings = {.backend = "kubernetes"};
+	static const struct pipeline_settings settings = {.implicit_backend = true};
 	auto_free char *spec = xasprintf(", 'parameters': [{'name': 'rows', 'value': %s}]", rows);
 	struct compile_input input = {.namespace_ = "n", .pipeline = "p", .backend = "kubernetes"};
 	struct compile_output out;

@@ -78,7 +78,7 @@ annotations:
   resources: [fondantruns]
   verbs: [get, list, watch, create, delete]
 - apiGroups: [fondant.ai]
-  resources: [fondantpipelines/status, fondantruns/status]
+  resources: [fondantpipelines/status, fondantruns/status, fondantbackends/status]
   verbs: [patch]
 # Children name their owner with blockOwnerDeletion, which the API server allows to those who may
 # set the owner's finalizers.
@@ -89,12 +89,23 @@ annotations:
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
-{{- if .Values.images.resolve }}
-# Pull secrets, by name, when a registry does not tell an image's digest without. Left out with
-# images.resolve=false.
+{{- if or .Values.images.resolve .Values.outsideBackends }}
+# By name: pull secrets when a registry does not tell an image's digest without, and the credentials
+# that a FondantBackend names. Left out with images.resolve=false and outsideBackends=false.
 - apiGroups: [""]
   resources: [secrets, serviceaccounts]
   verbs: [get]
+{{- end }}
+{{- if .Values.outsideBackends }}
+# What runs outside the cluster is stopped before its run goes, and its backend stays meanwhile: by
+# finalizers, which are patched. Left out with outsideBackends=false, as are the tokens that a
+# FondantBackend may ask for.
+- apiGroups: [fondant.ai]
+  resources: [fondantruns, fondantbackends]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  verbs: [create]
 {{- end }}
 - apiGroups: [batch]
   resources: [jobs]
