@@ -24,6 +24,7 @@
 
 struct kubernetes {
 	struct runner_env env;
+	json_t *settings;  /* FondantBackend.spec.kubernetes; NULL: the implicit backend */
 	struct map events; /* Job UID -> struct job_events * */
 };
 
@@ -73,12 +74,12 @@ static int kubernetes_open(const struct runner_env *env, const struct runner_set
 {
 	struct kubernetes *backend;
 
-	(void)settings; /* Jobs are made as whom the controller is */
 	if (!env->kube || !env->jobs || !env->pods)
 		return err_set(err, ERR_USER, "NoCluster",
 			"the kubernetes backend needs a cluster; there is none");
 	backend = xnew(struct kubernetes);
 	backend->env = *env;
+	backend->settings = json_deep_copy(settings->spec);
 	backend->events.free_value = job_events_free;
 	*ret_backend = backend;
 	return 0;
@@ -89,6 +90,7 @@ static void kubernetes_close(void *cookie)
 	struct kubernetes *backend = cookie;
 
 	map_clear(&backend->events);
+	json_decref(backend->settings);
 	free(backend);
 }
 
@@ -531,6 +533,7 @@ static void create_job(
 		.inputs_len = inputs_len,
 		.operator_image = env->operator_image,
 		.run_as_non_root = env->step_run_as_non_root,
+		.settings = call->backend->settings,
 	};
 	struct request *request;
 	auto_json *job = NULL;

@@ -188,6 +188,20 @@ static void add_instance_type(const json_t *step, json_t *pod)
 		kubernetes_template_merge(pod, over);
 }
 
+/* The platform team's template wins, but the program that runs stays the operator's. */
+static void apply_settings(const struct kubernetes_job *what, json_t *pod)
+{
+	static const char *const own[] = {
+		"image", "command", "args", "terminationMessagePath", "terminationMessagePolicy"};
+	auto_json *over = json_deep_copy(doc_get(what->settings, "podTemplate.spec"));
+	json_t *main_ = doc_find(json_object_get(over, "containers"), "name", KUBERNETES_CONTAINER);
+
+	for (size_t i = 0; i < array_size(own); i++)
+		json_object_del(main_, own[i]);
+	kubernetes_template_merge(pod, over);
+	json_object_set_new(pod, "restartPolicy", json_string("Never"));
+}
+
 static json_t *build_pod(const struct kubernetes_job *what)
 {
 	const json_t *spec = what->run->spec->json;
@@ -197,11 +211,11 @@ static json_t *build_pod(const struct kubernetes_job *what)
 	kubernetes_template_merge(pod, doc_get(spec, "podTemplate.spec"));
 	kubernetes_template_merge(pod, doc_get(step, "podTemplate.spec"));
 	add_instance_type(step, pod);
-	json_object_set_new(pod, "restartPolicy", json_string("Never"));
 	main_ = doc_find(json_object_get(pod, "containers"), "name", KUBERNETES_CONTAINER);
 	fill_main(what, main_);
 	kubernetes_join_apply(what, pod, main_);
 	kubernetes_python_apply(what, pod, main_);
+	apply_settings(what, pod);
 	return pod;
 }
 
@@ -213,6 +227,7 @@ static json_t *template_metadata(const struct kubernetes_job *what, const char *
 	const json_t *from[] = {
 		doc_get(what->run->spec->json, "podTemplate.metadata"),
 		doc_get(what->run->spec->steps[what->step].json, "podTemplate.metadata"),
+		doc_get(what->settings, "podTemplate.metadata"),
 	};
 	json_t *map = json_object();
 
@@ -248,23 +263,42 @@ static json_t *build_metadata(const struct kubernetes_job *what)
 	return json_pack("{s:o, s:o}", "labels", labels, "annotations", annotations);
 }
 
+/* Kueue takes a Job that has its labels and is suspended (kueue.sigs.k8s.io, "Run A Kubernetes
+ * Job"). */
+static void apply_kueue(const struct kubernetes_job *what, json_t *job)
+{
+	const json_t *kueue = json_object_get(what->settings, "kueue");
+	const char *priority = doc_str(kueue, "priorityClassName");
+	json_t *labels = doc_get(job, "metadata.labels");
+
+	if (!json_is_object(kueue))
+		return;
+	json_object_set_new(labels, "kueue.x-k8s.io/queue-name",
+		json_string(doc_str_or(kueue, "queueName", "")));
+	if (priority)
+		json_object_set_new(labels, "kueue.x-k8s.io/priority-class", json_string(priority));
+	json_object_set_new(json_object_get(job, "spec"), "suspend", json_true());
+}
+
 json_t *kubernetes_job_build(const struct kubernetes_job *what)
 {
 	const struct runner_run *run = what->run;
 	auto_free char *name = kubernetes_job_name(
 		run->name, run->uid, run->spec->steps[what->step].name, what->attempt);
 	json_t *metadata = build_metadata(what);
-	json_t *pod_metadata = json_deep_copy(metadata);
+	json_t *pod_metadata = json_deep_copy(metadata), *job;
 
 	json_object_set_new(metadata, "name", json_string(name));
 	json_object_set_new(metadata, "namespace", json_string(run->namespace_));
 	if (run->owner)
 		json_object_set_new(
 			metadata, "ownerReferences", json_pack("[o]", json_deep_copy(run->owner)));
-	return json_pack("{s:s, s:s, s:o, s:{s:i, s:s, s:{s:o, s:o}}}", "apiVersion", "batch/v1",
+	job = json_pack("{s:s, s:s, s:o, s:{s:i, s:s, s:{s:o, s:o}}}", "apiVersion", "batch/v1",
 		"kind", "Job", "metadata", metadata, "spec", "backoffLimit", 0,
 		"podReplacementPolicy", "Failed", "template", "metadata", pod_metadata, "spec",
 		build_pod(what));
+	apply_kueue(what, job);
+	return job;
 }
 
 void kubernetes_compile(const struct native_input *in, json_t **ret_native, struct diag_list *diags)
@@ -289,7 +323,8 @@ void kubernetes_compile(const struct native_input *in, json_t **ret_native, stru
 	for (int i = 0; i < spec->steps_len; i++) {
 		const struct spec_step *step = &spec->steps[i];
 		auto_strvec refs = STRVEC_INIT;
-		struct kubernetes_job what = {.run = &run, .step = i, .attempt = 1};
+		struct kubernetes_job what = {
+			.run = &run, .step = i, .attempt = 1, .settings = in->settings};
 
 		for (int j = 0; j < step->from_len; j++)
 			strvec_addf(&refs, "%s/%s", run_id, spec->steps[step->from[j]].name);

@@ -33,6 +33,9 @@ struct kubernetes_job {
 	int inputs_len;
 	const char *operator_image; /* has fondant-merge; NULL: for a document that is only shown */
 	bool run_as_non_root;
+	/* FondantBackend.spec.kubernetes: its podTemplate wins over all others, but for what is the
+	 * operator's own; with kueue the Job waits for its queue. NULL: none. */
+	const json_t *settings;
 };
 
 /* The kubelet expands $(VAR) and turns $$ into $: doubled, every $ arrives as it is. Owned. */

@@ -10,6 +10,7 @@
 #include "compiler/spec.h"
 #include "doc/path.h"
 #include "runners/kubernetes_job.h"
+#include "quoted_json.h"
 
 #define DATA "tests/data/runners/settings.json"
 #define DAY 1795392000 /* 2026-11-23T00:00:00Z */
@@ -66,6 +67,16 @@ static json_t *build(const char *step)
 {
 	struct kubernetes_job what = {
 		.run = &run, .step = frozen_spec_step(spec, step), .attempt = 1};
+
+	return kubernetes_job_build(&what);
+}
+
+/* With FondantBackend.spec.kubernetes. */
+static json_t *build_with(const char *step, const char *settings)
+{
+	auto_json *json = quoted_json(settings);
+	struct kubernetes_job what = {
+		.run = &run, .step = frozen_spec_step(spec, step), .attempt = 1, .settings = json};
 
 	return kubernetes_job_build(&what);
 }
@@ -175,6 +186,47 @@ static void test_machines(void **state)
 		"small");
 }
 
+static void test_the_platforms_template_wins(void **state)
+{
+	auto_json *job = build_with("plain",
+		"{'podTemplate': {'metadata': {'labels': {'team': 'data'}}, 'spec': "
+		"{'restartPolicy':"
+		" 'Always', 'priorityClassName': 'low', 'nodeSelector': {'disk': 'hdd'},"
+		" 'containers': [{'name': 'main', 'image': 'evil', 'command': ['sh'], 'args': "
+		"['x'],"
+		" 'resources': {'requests': {'cpu': '2'}}}]}}}");
+	const json_t *pod = doc_get(job, "spec.template.spec");
+
+	(void)state;
+	assert_string_equal(doc_str(pod, "priorityClassName"), "low");
+	assert_string_equal(doc_str(pod, "nodeSelector.disk"), "hdd");
+	assert_string_equal(doc_str(main_of(job), "resources.requests.cpu"), "2");
+	assert_string_equal(doc_str(job, "spec.template.metadata.labels.team"), "data");
+	/* the program stays the step's */
+	assert_string_equal(doc_str(main_of(job), "image"), "r/p:1");
+	assert_string_equal(doc_str(main_of(job), "command.0"), "fondant");
+	assert_string_not_equal(doc_str(main_of(job), "args.0"), "x");
+	assert_string_equal(doc_str(pod, "restartPolicy"), "Never");
+	assert_null(doc_get(job, "spec.suspend"));
+}
+
+static void test_kueue_takes_the_job(void **state)
+{
+	auto_json *job = build_with(
+		"plain", "{'kueue': {'queueName': 'data', 'priorityClassName': 'batch'}}");
+	const json_t *labels = doc_get(job, "metadata.labels");
+
+	(void)state;
+	assert_string_equal(
+		json_string_value(json_object_get(labels, "kueue.x-k8s.io/queue-name")), "data");
+	assert_string_equal(
+		json_string_value(json_object_get(labels, "kueue.x-k8s.io/priority-class")),
+		"batch");
+	assert_true(json_is_true(doc_get(job, "spec.suspend")));
+	assert_null(json_object_get(
+		doc_get(job, "spec.template.metadata.labels"), "kueue.x-k8s.io/queue-name"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +234,8 @@ int main(void)
 		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_run_values),
 		cmocka_unit_test(test_machines),
+		cmocka_unit_test(test_the_platforms_template_wins),
+		cmocka_unit_test(test_kueue_takes_the_job),
 	};
 
 	return cmocka_run_group_tests_name("runners/kubernetes_settings", tests, load, unload);
