@@ -127,6 +127,93 @@ static void hide_text(struct hidden *hidden)
 	}
 }
 
+/* --- what a hidden line takes from elsewhere, by an alias --- */
+
+#define ALIAS_END " \t,]}"
+#define ALIAS_ROUNDS 4 /* aliases in what an anchor names */
+#define ALIAS_MAX 64   /* looked for, in one round */
+
+struct line {
+	const char *text;
+	size_t len;
+};
+
+/* By number, from 1; owned by the caller. */
+static struct line *lines_of(const struct hidden *hidden)
+{
+	struct line *lines = xcalloc(hidden->len, sizeof(*lines));
+	const char *text = hidden->source->text;
+
+	for (size_t n = 1; n < hidden->len; n++) {
+		lines[n] = (struct line){text, strcspn(text, "\n")};
+		text += lines[n].len + (text[lines[n].len] == '\n');
+	}
+	return lines;
+}
+
+/* The anchor of that name in the line; NULL: it has none. */
+static const char *find_mark(const struct line *line, const struct line *name)
+{
+	const char *end = line->text + line->len, *at = line->text;
+
+	while ((at = memchr(at, '&', (size_t)(end - at)))) {
+		size_t left = (size_t)(end - ++at);
+
+		if (left >= name->len && memcmp(at, name->text, name->len) == 0 &&
+			(left == name->len || strchr(ALIAS_END, at[name->len])))
+			return at;
+	}
+	return NULL;
+}
+
+/* The anchor's own line, and those that stand deeper below it. */
+static void hide_anchor(struct hidden *hidden, const struct line *lines, const struct line *name)
+{
+	for (size_t n = 1; n < hidden->len; n++) {
+		size_t indent = strspn(lines[n].text, " -"), own;
+
+		if (!find_mark(&lines[n], name))
+			continue;
+		hidden->lines[n] = true;
+		for (; n + 1 < hidden->len; n++) {
+			own = strspn(lines[n + 1].text, " ");
+			if (own <= indent && own < lines[n + 1].len)
+				break;
+			hidden->lines[n + 1] = true;
+		}
+	}
+}
+
+/* Aliases of the line that are still looked for; left goes down with each. */
+static void hide_aliases_of(
+	struct hidden *hidden, const struct line *lines, const struct line *line, int *left)
+{
+	for (size_t i = 0; i<line->len && * left> 0; i++) {
+		struct line name = {line->text + i + 1, 0};
+
+		while (i + 1 + name.len < line->len && !strchr(ALIAS_END, name.text[name.len]))
+			name.len++;
+		if (line->text[i] != '*' || !name.len)
+			continue;
+		(*left)--;
+		hide_anchor(hidden, lines, &name);
+	}
+}
+
+static void hide_aliased(struct hidden *hidden)
+{
+	auto_free struct line *lines = lines_of(hidden);
+
+	for (int round = 0; round < ALIAS_ROUNDS; round++) {
+		int left = ALIAS_MAX;
+
+		for (size_t n = 1; n < hidden->len; n++) {
+			if (hidden->lines[n])
+				hide_aliases_of(hidden, lines, &lines[n], &left);
+		}
+	}
+}
+
 /* --- both ----------------------------------------------------------------------------------- */
 
 static void look_through(struct hidden *hidden, const struct source *source)
@@ -141,6 +228,7 @@ static void look_through(struct hidden *hidden, const struct source *source)
 	hidden->lines = xcalloc(hidden->len, sizeof(*hidden->lines));
 	if (source->error) {
 		hide_text(hidden);
+		hide_aliased(hidden);
 		return;
 	}
 	for (size_t i = 0; i < source->stream.len; i++)
@@ -148,6 +236,7 @@ static void look_through(struct hidden *hidden, const struct source *source)
 	if (places.len)
 		qsort(places.items, places.len, sizeof(*places.items), by_position);
 	hide_places(hidden, &places);
+	hide_aliased(hidden);
 	free(places.items);
 }
 

@@ -99,6 +99,23 @@ static void test_lines_with_secrets_are_not_shown(void **state)
 	assert_false(hide_path("spec.steps[0].arguments"));
 }
 
+/* A secret that was written elsewhere, and is only named in secretArguments. */
+static void test_lines_of_anchors_are_not_shown(void **state)
+{
+	char text[] = "x-shared:\n  plain: &plain 1\n  token: &token hunter2\n"
+		      "  other: &inner {c: hunter3}\n  deep: &deep\n    a: hunter4\n    b: *inner\n"
+		      "  tokens: &tokens x\nsteps:\n"
+		      "- secretArguments: {a: *token, b: *deep}\n  arguments: {n: *plain}\n";
+	char broken[] = "token: &token hunter2\n  secretArguments: {a: *token}\n- @\n";
+	static const bool want[] = {
+		false, false, false, true, true, true, true, true, false, false, true, false};
+
+	(void)state;
+	for (unsigned i = 1; i < array_size(want); i++)
+		check_hidden(text, i, want[i]);
+	check_hidden(broken, 1, true);
+}
+
 static void test_messages_lose_what_they_quote(void **state)
 {
 	char *one = hide_quoted("no anchor `a`b` here; do"), *none = hide_quoted("it`s");
@@ -216,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_long_lines_are_cut_round_the_place),
 		cmocka_unit_test(test_lines_with_secrets_are_not_shown),
+		cmocka_unit_test(test_lines_of_anchors_are_not_shown),
 		cmocka_unit_test(test_messages_lose_what_they_quote),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_ages_and_sizes),
