@@ -55,11 +55,13 @@ static void take_sources(struct gather *gather, const json_t *config)
 				json_pack("{s:s}", "error", PYTHON_BINARY_SOURCE));
 		if (!json_is_string(text))
 			continue;
+		if (gather->bytes + json_string_length(text) > GATHER_SOURCES_MAX) {
+			json_object_set_new(gather->sources, ref,
+				json_pack("{s:s}", "error", PYTHON_LARGE_SOURCES));
+			continue;
+		}
 		gather->bytes += json_string_length(text);
-		if (gather->bytes > GATHER_SOURCES_MAX)
-			json_object_set_new(gather->sources, ref, json_string("# too large"));
-		else
-			json_object_set(gather->sources, ref, text);
+		json_object_set(gather->sources, ref, text);
 	}
 }
 

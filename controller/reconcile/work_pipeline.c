@@ -83,7 +83,8 @@ static const char *policy_of(const struct work *work)
 	return doc_str_or(work->object, "spec.imageDigestPolicy", "IfAvailable");
 }
 
-/* The digests' own errors, and sources that are not there, ask for another look. */
+/* The digests' own errors, and sources that are not there or cannot be used, ask for another look:
+ * the ConfigMaps of users are not watched. */
 static bool lacks_something(
 	const struct work *work, const struct gathered *gathered, const struct strvec *refs)
 {
@@ -91,7 +92,7 @@ static bool lacks_something(
 	json_t *answer;
 
 	strvec_for_each (refs, i) {
-		if (!json_object_get(gathered->sources, refs->items[i]))
+		if (!json_is_string(json_object_get(gathered->sources, refs->items[i])))
 			return true;
 	}
 	if (!str_eq(policy_of(work), "Required"))

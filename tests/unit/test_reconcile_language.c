@@ -409,11 +409,13 @@ static void a_source_is_read_when_freezing(void **state)
 	expect_quiet(s);
 }
 
-/* A key under binaryData is there: nothing is waited for, the user is told. */
+/* A key under binaryData is there: nothing is waited for, the user is told; and what the user mends
+ * is seen. */
 static void a_binary_source_is_an_error(void **state)
 {
 	struct story *s = *state;
 	auto_json *p = NULL;
+	auto_json *spec = NULL;
 
 	fake_api_put(s->world.api, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "apiVersion",
 					   "v1", "kind", "ConfigMap", "metadata", "name", "src",
@@ -425,6 +427,35 @@ static void a_binary_source_is_an_error(void **state)
 	assert_non_null(strstr(
 		doc_str_or(condition_find(doc_get(p, "status.conditions"), "Ready"), "message", ""),
 		"UTF-8 text under data"));
+	fake_api_put(s->world.api, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "apiVersion",
+					   "v1", "kind", "ConfigMap", "metadata", "name", "src",
+					   "namespace", "n", "data", "a.py", "import dask\n"));
+	world_until(&s->world, pipeline_is_frozen, 60000);
+	spec = pipeline_spec(s);
+	assert_string_equal(doc_str(spec, "steps.0.python.source"), "import dask\n");
+}
+
+/* More than is read: said as it is, not as a source without a component. */
+static void sources_over_the_limit_are_an_error(void **state)
+{
+	struct story *s = *state;
+	size_t len = (size_t)2100 << 10;
+	char *text = xmalloc(len + 1);
+	auto_json *p = NULL;
+
+	memset(text, '#', len);
+	text[len] = '\0';
+	fake_api_put(s->world.api, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "apiVersion",
+					   "v1", "kind", "ConfigMap", "metadata", "name", "src",
+					   "namespace", "n", "data", "a.py", text));
+	free(text);
+	fake_api_put(s->world.api, quoted_json(SOURCE_PIPELINE));
+	world_until(&s->world, pipeline_is_judged, 60000);
+	p = world_get_pipeline(&s->world, "p");
+	assert_string_equal(condition_status(doc_get(p, "status.conditions"), "Stalled"), "True");
+	assert_non_null(strstr(
+		doc_str_or(condition_find(doc_get(p, "status.conditions"), "Ready"), "message", ""),
+		"over 2 MiB together"));
 }
 
 /* --- parameters --- */
@@ -580,6 +611,7 @@ int main(void)
 		T(without_a_secret_the_event_says_so),
 		T(a_source_is_read_when_freezing),
 		T(a_binary_source_is_an_error),
+		T(sources_over_the_limit_are_an_error),
 		T(a_run_with_parameters_freezes_its_own_spec),
 		T(parameters_that_do_not_fit_fail_the_run),
 		T(a_parameter_without_a_default_must_be_given),
