@@ -1,7 +1,7 @@
 /*
  * YAML as the framework's compose file or KFP IR. Properties: it is refused with a reason, or gives
- * the same pipeline twice, which reads back from its YAML as it is, and which compiles or is
- * explained.
+ * the same pipeline twice, which reads back from its YAML as it is (whole reals as integers), and
+ * which compiles or is explained.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -13,6 +13,33 @@
 #include "doc/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Equal, but that Kubernetes' reader has an integer for a whole real. */
+static bool same(const json_t *back, const json_t *written)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (json_is_real(written))
+		return json_is_number(back) && json_number_value(back) == json_real_value(written);
+	if (json_is_object(written)) {
+		if (json_object_size(back) != json_object_size(written))
+			return false;
+		json_object_foreach ((json_t *)written, key, item) {
+			if (!same(json_object_get(back, key), item))
+				return false;
+		}
+		return true;
+	}
+	if (!json_is_array(written))
+		return json_equal(back, written);
+	json_array_foreach (written, i, item) {
+		if (!same(json_array_get(back, i), item))
+			return false;
+	}
+	return json_array_size(back) == json_array_size(written);
+}
 
 static void check_pipeline(const json_t *pipeline)
 {
@@ -28,7 +55,7 @@ static void check_pipeline(const json_t *pipeline)
 
 	/* The reader for Kubernetes, as whoever applies it has. */
 	if (doc_yaml_parse_one(text, strlen(text), DOC_YAML_KUBERNETES, &back, NULL) == 0)
-		assert(json_equal(back, pipeline));
+		assert(same(back, pipeline));
 	if (compile_pipeline(&in, &out) == 0)
 		assert(out.text && !diag_errors(&out.diags));
 	else
