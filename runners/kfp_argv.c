@@ -86,17 +86,13 @@ static bool is_json(const struct spec_step *step, const char *name)
 }
 
 /* The words that the program gets; JSON among them in its safe form. */
-static void build_words(const struct frozen_spec *spec, const struct spec_step *step,
-	const char *run_id, struct strvec *command, struct strvec *ret_args)
+static void build_words(
+	const struct kfp_argv *what, struct strvec *command, struct strvec *ret_args)
 {
 	auto_strvec args = STRVEC_INIT;
-	auto_free char *input =
-		step->from_manifest ? argv_expand_text(spec, step->from_manifest)
-		: step->from_len
-			? argv_manifest_path(spec, spec->steps[step->from[0]].name, run_id, 1)
-			: NULL;
 
-	argv_build(spec, step, run_id, 1, input, command, &args);
+	argv_build(what->spec, what->step, what->run_id, what->attempt, what->input_manifest,
+		command, &args);
 	for (size_t i = 0; i < args.len; i++) {
 		const char *flag = args.items[i];
 
@@ -104,7 +100,7 @@ static void build_words(const struct frozen_spec *spec, const struct spec_step *
 		if (strchr(flag, '=') || i + 1 == args.len)
 			continue;
 		i++;
-		if (is_json(step, flag + 2))
+		if (is_json(what->step, flag + 2))
 			strvec_take(ret_args, safe_json(args.items[i]));
 		else
 			strvec_add(ret_args, args.items[i]);
@@ -193,17 +189,17 @@ static void apply_bootstrap(
 	json_object_set_new(container, "args", pieces_of(plan));
 }
 
-void kfp_argv_apply(const struct frozen_spec *spec, const struct spec_step *step,
-	const char *run_id, json_t *container)
+void kfp_argv_apply(const struct kfp_argv *what, json_t *container)
 {
+	const struct spec_step *step = what->step;
 	auto_strvec command = STRVEC_INIT;
 	auto_strvec args = STRVEC_INIT;
 	auto_json *env = json_object();
 	auto_json *argv = NULL;
 	bool safe = !step->python && !step->secret_arguments;
 
-	split_env(spec, step, container, env);
-	build_words(spec, step, run_id, &command, &args);
+	split_env(what->spec, step, container, env);
+	build_words(what, &command, &args);
 	strvec_for_each (&args, i)
 		safe = safe && kfp_text_is_safe(args.items[i]);
 	if (safe && !json_object_size(env)) {

@@ -27,11 +27,18 @@ extern const char kfp_bootstrap[];
 /* None of the three programs changes the text. */
 bool kfp_text_is_safe(const char *text);
 
+struct kfp_argv {
+	const struct frozen_spec *spec; /* bound */
+	const struct spec_step *step;
+	const char *run_id;
+	int attempt;                /* from 1 */
+	const char *input_manifest; /* path; NULL for a step that reads none */
+};
+
 /*
  * Sets container.command and container.args, and adds to container.env what of the step's `env` is
  * a value; what is not safe as a variable is set by the program.
  */
-void kfp_argv_apply(const struct frozen_spec *spec, const struct spec_step *step,
-	const char *run_id, json_t *container);
+void kfp_argv_apply(const struct kfp_argv *what, json_t *container);
 
 #endif

@@ -12,6 +12,7 @@
 #include "runners/kfp_argv.h"
 #include "runners/kfp_platform.h"
 #include "runners/kfp_resources.h"
+#include "runners/remote.h"
 
 #define SCHEMA_VERSION "2.1.0"
 #define SDK_VERSION "kfp-2.17.0" /* what readers know; some look at the number */
@@ -99,15 +100,17 @@ static void check_retry(struct kfp_step *at)
 }
 
 static json_t *task_of(
-	const struct frozen_spec *spec, const struct spec_step *step, const char *component)
+	const struct native_input *in, const struct spec_step *step, const char *component)
 {
 	auto_free char *name = kfp_task_name(step->name);
 	auto_strvec needs = STRVEC_INIT;
 	json_t *task =
 		json_pack("{s:{}, s:{s:s}}", "cachingOptions", "componentRef", "name", component);
 
-	for (int i = 0; i < step->needs_len; i++)
-		strvec_take(&needs, kfp_task_name(spec->steps[step->needs[i]].name));
+	for (int i = 0; i < step->needs_len; i++) {
+		if (!remote_is_cached(in, step->needs[i]))
+			strvec_take(&needs, kfp_task_name(in->spec->steps[step->needs[i]].name));
+	}
 	strvec_sort(&needs);
 	if (needs.len) {
 		json_t *list = json_array();
@@ -183,8 +186,15 @@ struct parts {
 	json_t *components, *executors, *tasks, *platform;
 };
 
-static void add_step(struct kfp_step *at, const char *run_id, const struct parts *parts)
+static void add_step(struct kfp_step *at, const struct native_input *in, const struct parts *parts)
 {
+	int index = (int)(at->step - in->spec->steps);
+	auto_free char *input = remote_input_manifest(in, index);
+	struct kfp_argv argv = {.spec = in->spec,
+		.step = at->step,
+		.run_id = in->run_id,
+		.attempt = 1,
+		.input_manifest = input};
 	auto_free char *task = kfp_task_name(at->step->name);
 	auto_free char *component = xasprintf("comp-%s", task);
 	auto_free char *executor = xasprintf("exec-%s", task);
@@ -203,13 +213,13 @@ static void add_step(struct kfp_step *at, const char *run_id, const struct parts
 	} else {
 		check_plain(at);
 	}
-	kfp_argv_apply(at->spec, at->step, run_id, container);
+	kfp_argv_apply(&argv, container);
 	kfp_resources_apply(at, json_object_size(resources) ? resources : of_template, container);
 	check_container(at, container);
 	json_object_set_new(
 		parts->components, component, json_pack("{s:s}", "executorLabel", executor));
 	json_object_set_new(parts->executors, executor, json_pack("{s:o}", "container", container));
-	json_object_set_new(parts->tasks, task, task_of(at->spec, at->step, component));
+	json_object_set_new(parts->tasks, task, task_of(in, at->step, component));
 }
 
 /* --- the documents --- */
@@ -235,10 +245,10 @@ static void finish_platform(const struct frozen_spec *spec, const struct kfp_dia
 		*ret_platform = json_pack("{s:{s:O}}", "platforms", "kubernetes", kubernetes);
 }
 
-void kfp_ir_build(const struct frozen_spec *spec, const char *run_id,
-	const struct kfp_dialect *dialect, json_t **ret_pipeline, json_t **ret_platform,
-	struct diag_list *diags)
+void kfp_ir_build(const struct native_input *in, const struct kfp_dialect *dialect,
+	json_t **ret_pipeline, json_t **ret_platform, struct diag_list *diags)
 {
+	const struct frozen_spec *spec = in->spec;
 	auto_free char *name = kfp_pipeline_name(spec->pipeline);
 	auto_json *platform = json_object();
 	struct parts parts = {json_object(), json_object(), json_object(), platform};
@@ -246,7 +256,8 @@ void kfp_ir_build(const struct frozen_spec *spec, const char *run_id,
 	for (int i = 0; i < spec->steps_len; i++) {
 		struct kfp_step at = {dialect, spec, &spec->steps[i], diags};
 
-		add_step(&at, run_id, &parts);
+		if (!remote_is_cached(in, i))
+			add_step(&at, in, &parts);
 	}
 	finish_platform(spec, dialect, platform, ret_platform);
 	*ret_pipeline = json_pack("{s:o, s:{s:o}, s:{s:s}, s:{s:{s:o}}, s:s, s:s}", "components",

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include "compiler/diag.h"
 #include "compiler/spec.h"
+#include "runners/runner.h"
 
 /* What tells the two backends apart. */
 struct kfp_dialect {
@@ -50,9 +51,8 @@ char *kfp_pipeline_name(const char *pipeline);
  * Appends errors to diags. ret_platform: the second document, or NULL where nothing needs it; it
  * may be NULL itself for a dialect without. New references, always set.
  */
-void kfp_ir_build(const struct frozen_spec *spec, const char *run_id,
-	const struct kfp_dialect *dialect, json_t **ret_pipeline, json_t **ret_platform,
-	struct diag_list *diags);
+void kfp_ir_build(const struct native_input *in, const struct kfp_dialect *dialect,
+	json_t **ret_pipeline, json_t **ret_platform, struct diag_list *diags);
 /* SpecTooLarge, naming the largest step, when the documents together pass the limit. */
 void kfp_check_size(const struct frozen_spec *spec, const json_t *pipeline, const json_t *platform,
 	struct diag_list *diags);

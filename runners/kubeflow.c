@@ -23,7 +23,7 @@ static void kubeflow_compile(
 {
 	json_t *pipeline, *platform;
 
-	kfp_ir_build(in->spec, in->run_id, &dialect, &pipeline, &platform, diags);
+	kfp_ir_build(in, &dialect, &pipeline, &platform, diags);
 	kfp_check_size(in->spec, pipeline, platform, diags);
 	*ret_native = json_pack("[o]", pipeline);
 	if (platform)

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "compiler/argv.h"
 #include "runners/hit.h"
 
 #define POLL_MAX_MS 60000
@@ -176,6 +177,30 @@ void remote_lost(const struct runner_run *run, const char *where, struct run_sta
 		state->reason = xstrdup("RunLost");
 		state->message = take_ptr(why);
 	}
+}
+
+/* --- documents --- */
+
+bool remote_is_cached(const struct native_input *in, int step)
+{
+	return in->steps && in->steps[step].phase == STEP_CACHED;
+}
+
+char *remote_input_manifest(const struct native_input *in, int step)
+{
+	const struct frozen_spec *spec = in->spec;
+	const struct spec_step *reader = &spec->steps[step];
+	int from;
+
+	if (reader->from_manifest)
+		return argv_expand_text(spec, reader->from_manifest);
+	if (reader->from_len == 0)
+		return NULL;
+	from = reader->from[0];
+	if (remote_is_cached(in, from))
+		return xasprintf("%s/%s/%s/manifest.json", spec->working_directory,
+			spec->dataset_name, in->steps[from].ref);
+	return argv_manifest_path(spec, spec->steps[from].name, in->run_id, 1);
 }
 
 /* --- names and times --- */

@@ -43,6 +43,12 @@ enum remote_phase {
 void remote_conclude(const struct runner_run *run, enum remote_phase phase, const char *why,
 	struct run_state *state);
 
+/* Of a document: the step hit the cache, so it is not in it. */
+bool remote_is_cached(const struct native_input *in, int step);
+/* The manifest that the step reads: what fromManifest says, what a cached step left, or what a step
+ * of this run will leave. Owned; NULL for a step that reads none. */
+char *remote_input_manifest(const struct native_input *in, int step);
+
 /* The run was at the backend and is not any more: Failed, reason RunLost. */
 void remote_lost(const struct runner_run *run, const char *where, struct run_state *state);
 

@@ -11,6 +11,7 @@
 #include "doc/canon.h"
 #include "doc/json.h"
 #include "doc/path.h"
+#include "runners/remote.h"
 #include "runners/sagemaker_check.h"
 #include "runners/sagemaker_script.h"
 
@@ -90,18 +91,8 @@ static json_t *code_input(const char *folder)
 		"FullyReplicated", "S3CompressionType", "None");
 }
 
-/* Owned; NULL for a step that reads none. */
-static char *input_manifest(
-	const struct frozen_spec *spec, const struct spec_step *step, const char *run_id)
-{
-	if (step->from_manifest)
-		return argv_expand_text(spec, step->from_manifest);
-	if (step->from_len == 0)
-		return NULL;
-	return argv_manifest_path(spec, spec->steps[step->from[0]].name, run_id, 1);
-}
-
 struct document {
+	const struct native_input *in;
 	const struct frozen_spec *spec;
 	const char *run_id;
 	json_t *uploads;
@@ -113,7 +104,7 @@ static void put_program(struct document *doc, const struct spec_step *step, json
 {
 	auto_strvec command = STRVEC_INIT;
 	auto_strvec args = STRVEC_INIT;
-	auto_free char *input = input_manifest(doc->spec, step, doc->run_id);
+	auto_free char *input = remote_input_manifest(doc->in, (int)(step - doc->spec->steps));
 	auto_free char *image = image_uri(step->image);
 	auto_free char *folder = NULL;
 	json_t *app = json_pack("{s:s}", "ImageUri", image);
@@ -186,8 +177,11 @@ static json_t *build_step(struct document *doc, const struct spec_step *step)
 	json_t *out = json_pack("{s:s, s:s}", "Name", step->name, "Type", "Processing");
 	json_t *after = json_array();
 
-	for (int i = 0; i < step->needs_len; i++)
-		json_array_append_new(after, json_string(doc->spec->steps[step->needs[i]].name));
+	for (int i = 0; i < step->needs_len; i++) {
+		if (!remote_is_cached(doc->in, step->needs[i]))
+			json_array_append_new(
+				after, json_string(doc->spec->steps[step->needs[i]].name));
+	}
 	json_object_set_new(out, "Arguments", build_arguments(doc, step));
 	if (json_array_size(after))
 		json_object_set(out, "DependsOn", after);
@@ -218,15 +212,17 @@ void sagemaker_compile(const struct native_input *in, json_t **ret_native, struc
 	auto_json *uploads = json_array();
 	auto_json *definition = NULL;
 	struct document doc = {
-		.spec = spec, .run_id = in->run_id, .uploads = uploads, .diags = diags};
+		.in = in, .spec = spec, .run_id = in->run_id, .uploads = uploads, .diags = diags};
 	size_t before = diag_errors(diags);
 
 	*ret_native = NULL;
 	sagemaker_check(spec, diags);
 	if (diag_errors(diags) > before)
 		return;
-	for (int i = 0; i < spec->steps_len; i++)
-		json_array_append_new(steps, build_step(&doc, &spec->steps[i]));
+	for (int i = 0; i < spec->steps_len; i++) {
+		if (!remote_is_cached(in, i))
+			json_array_append_new(steps, build_step(&doc, &spec->steps[i]));
+	}
 	definition = json_pack("{s:s, s:{}, s:[{s:s, s:s}], s:O}", "Version", "2020-12-01",
 		"Metadata", "Parameters", "Name", "RoleArn", "Type", "String", "Steps", steps);
 	check_size(definition, diags);

@@ -97,7 +97,7 @@ static void vertex_compile(
 	json_t *pipeline;
 
 	check_pipeline(spec, diags);
-	kfp_ir_build(spec, in->run_id, &dialect, &pipeline, NULL, diags);
+	kfp_ir_build(in, &dialect, &pipeline, NULL, diags);
 	kfp_check_size(spec, pipeline, NULL, diags);
 	*ret_native = json_pack("{s:s, s:o, s:o, s:o}", "displayName", name, "labels",
 		labels_of(spec, in->run_id), "pipelineSpec", pipeline, "runtimeConfig",

@@ -216,6 +216,38 @@ static void large_sources(void **state)
 	frozen_spec_free(spec);
 }
 
+/* What hit the cache is not submitted; what reads it reads what an earlier run left. */
+static void cached_steps_are_left_out(void **state)
+{
+	static const struct runner *const runners[] = {&runner_kubeflow, &runner_vertex};
+	auto_json *tree = from_peer("linear3");
+
+	(void)state;
+	for (size_t i = 0; i < array_size(runners); i++) {
+		struct frozen_spec *spec = freeze_tree(tree, runners[i]);
+		struct step_state *steps = xcalloc((size_t)spec->steps_len, sizeof(*steps));
+		struct native_input in = {.spec = spec, .run_id = RUN_ID, .steps = steps};
+		auto_free char *manifest = NULL, *executor = NULL, *text = NULL;
+		auto_diags diags = DIAG_LIST_INIT;
+		auto_json *native = NULL;
+
+		assert_int_equal(spec->steps[1].from[0], 0);
+		steps[0] =
+			(struct step_state){.phase = STEP_CACHED, .ref = (char *)"old-run/first"};
+		manifest = xasprintf("%s/%s/old-run/first/manifest.json", spec->working_directory,
+			spec->dataset_name);
+		runners[i]->compile(&in, &native, &diags);
+		assert_int_equal(diag_errors(&diags), 0);
+		text = json_dumps(native, JSON_COMPACT);
+		assert_non_null(strstr(text, manifest));
+		assert_non_null(strstr(text, spec->steps[1].name));
+		executor = xasprintf("\"exec-%s\"", spec->steps[0].name);
+		assert_null(strstr(text, executor));
+		free(steps);
+		frozen_spec_free(spec);
+	}
+}
+
 static void large_documents(void **state)
 {
 	struct buf text = BUF_INIT;
@@ -343,6 +375,7 @@ int main(void)
 		{"golden mappings", golden, NULL, NULL, "mappings"},
 		{"golden settings", golden, NULL, NULL, "settings"},
 		cmocka_unit_test(large_sources),
+		cmocka_unit_test(cached_steps_are_left_out),
 		cmocka_unit_test(large_documents),
 		cmocka_unit_test(compiler_refuses),
 		cmocka_unit_test(names),

@@ -113,6 +113,31 @@ static void golden(void **state)
 
 /* --- names, edges, words --- */
 
+/* What hit the cache is not submitted; what reads it reads what an earlier run left. */
+static void cached_steps_are_left_out(void **state)
+{
+	auto_json *tree = from_peer("linear3");
+	struct frozen_spec *spec = freeze_tree(tree, "linear3", runner_sagemaker.features);
+	struct step_state *steps = xcalloc((size_t)spec->steps_len, sizeof(*steps));
+	struct native_input in = {.spec = spec, .run_id = RUN_ID, .steps = steps};
+	auto_free char *manifest = xasprintf(
+		"%s/%s/old-run/first/manifest.json", spec->working_directory, spec->dataset_name);
+	auto_free char *text = NULL;
+	auto_diags diags = DIAG_LIST_INIT;
+	auto_json *native = NULL;
+
+	(void)state;
+	steps[0] = (struct step_state){.phase = STEP_CACHED, .ref = (char *)"old-run/first"};
+	runner_sagemaker.compile(&in, &native, &diags);
+	assert_int_equal(diag_errors(&diags), 0);
+	text = json_dumps(native, JSON_COMPACT);
+	assert_int_equal(json_array_size(doc_get(native, "definition.Steps")), spec->steps_len - 1);
+	assert_null(doc_get(native, "definition.Steps.0.DependsOn"));
+	assert_non_null(strstr(text, manifest));
+	free(steps);
+	frozen_spec_free(spec);
+}
+
 static void names(void **state)
 {
 	auto_free char *a = sagemaker_pipeline_name("a-b", "c");
@@ -471,6 +496,7 @@ int main(void)
 		{"golden docs", golden, NULL, NULL, (void *)"docs"},
 		{"golden hub_text", golden, NULL, NULL, (void *)"hub_text"},
 		{"golden mappings", golden, NULL, NULL, (void *)"mappings"},
+		cmocka_unit_test(cached_steps_are_left_out),
 		cmocka_unit_test(names),
 		cmocka_unit_test(edges),
 		cmocka_unit_test(plain_words),
