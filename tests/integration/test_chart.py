@@ -153,15 +153,26 @@ def test_role_grants_no_more(default):
     # pull secrets are read one by one, by name
     assert {right for right in granted if right[1] in ("secrets", "serviceaccounts")} == {
         ("", "secrets", "get"), ("", "serviceaccounts", "get")}
-    for kind in ("fondantpipelines", "fondantcomponents", "fondantbackends"):
+    for kind in ("fondantpipelines", "fondantcomponents"):
         assert {verb for _, resource, verb in granted if resource == kind} == {
             "get", "list", "watch"}
+    # the finalizers of runs outside the cluster, and of their backends
+    assert {right for right in granted if right[2] == "patch"
+            and right[1] in ("fondantruns", "fondantbackends")} == {
+        ("fondant.ai", "fondantruns", "patch"), ("fondant.ai", "fondantbackends", "patch")}
     assert ("fondant.ai", "fondantruns", "update") not in granted
-    assert ("fondant.ai", "fondantruns", "patch") not in granted
+
+
+def test_without_outside_backends_no_spec_is_patched():
+    docs = template("--set", "outsideBackends=false")
+    granted = rules(only(docs, "ClusterRole", "test-fondant-operator"))
+    assert not {right for right in granted if right[2] == "patch"
+                and right[1] in ("fondantruns", "fondantbackends", "fondantpipelines")}
+    assert ("", "serviceaccounts/token", "create") not in granted
 
 
 def test_without_resolving_no_secret_is_granted():
-    docs = template("--set", "images.resolve=false")
+    docs = template("--set", "images.resolve=false", "--set", "outsideBackends=false")
     assert not {resource for _, resource, _ in rules(only(docs, "ClusterRole", "test-fondant-operator"))
                 } & {"secrets", "serviceaccounts"}
     assert "--resolve-images=false" in container(docs)["args"]
@@ -214,7 +225,8 @@ def test_values_reach_the_deployment():
     pod = only(docs, "Deployment")["spec"]["template"]
     assert main["image"].startswith("registry.example/fondant/controller@sha256:0123")
     assert main["args"] == ["--implicit-backend=false", "--step-run-as-non-root",
-                            "--ambient-credentials", "--resolve-images=false",
+                            "--ambient-credentials", "--allow-local-endpoints",
+                            "--resolve-images=false",
                             "--registry-mirror=docker.io=mirror.example:5000/hub",
                             "--registry-mirror=docker.io=https://second.example",
                             "--insecure-registry=registry.lab:5000",
