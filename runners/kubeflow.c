@@ -33,9 +33,9 @@ static void kubeflow_compile(
 const struct runner runner_kubeflow = {
 	.name = "kubeflow",
 	.summary = "Kubeflow Pipelines, IR 2.1.0",
-	.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_RETRY | BACKEND_TIMEOUT |
-		    BACKEND_LOCAL_PATHS | BACKEND_ACCELERATOR | BACKEND_INSTANCE_TYPE |
-		    BACKEND_SECRET_ARGUMENTS | BACKEND_PYTHON,
+	.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_ENV | BACKEND_RETRY |
+		    BACKEND_TIMEOUT | BACKEND_LOCAL_PATHS | BACKEND_ACCELERATOR |
+		    BACKEND_INSTANCE_TYPE | BACKEND_SECRET_ARGUMENTS | BACKEND_PYTHON,
 	.document = "kubeflow.yaml",
 	.outside = true,
 	.compile = kubeflow_compile,

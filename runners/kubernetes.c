@@ -655,10 +655,10 @@ static void kubernetes_op_cancel(void *backend, struct runner_op *op)
 const struct runner runner_kubernetes = {
 	.name = "kubernetes",
 	.summary = "one Job per step in the run's namespace",
-	.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_RETRY | BACKEND_TIMEOUT |
-		    BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT | BACKEND_ACCELERATOR |
-		    BACKEND_INSTANCE_TYPE | BACKEND_SECRET_ARGUMENTS | BACKEND_JOINS |
-		    BACKEND_PYTHON,
+	.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_ENV | BACKEND_RETRY |
+		    BACKEND_TIMEOUT | BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT |
+		    BACKEND_ACCELERATOR | BACKEND_INSTANCE_TYPE | BACKEND_SECRET_ARGUMENTS |
+		    BACKEND_JOINS | BACKEND_PYTHON,
 	.compile = kubernetes_compile,
 	.open = kubernetes_open,
 	.close = kubernetes_close,

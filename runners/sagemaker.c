@@ -9,8 +9,9 @@
 const struct runner runner_sagemaker = {
 	.name = "sagemaker",
 	.summary = "one processing job per step of an Amazon SageMaker pipeline",
-	.features = BACKEND_POD_TEMPLATE | BACKEND_RETRY | BACKEND_TIMEOUT | BACKEND_ACCELERATOR |
-		    BACKEND_INSTANCE_TYPE | BACKEND_PYTHON | BACKEND_RESOURCES,
+	.features = BACKEND_POD_TEMPLATE | BACKEND_ENV | BACKEND_RETRY | BACKEND_TIMEOUT |
+		    BACKEND_ACCELERATOR | BACKEND_INSTANCE_TYPE | BACKEND_PYTHON |
+		    BACKEND_RESOURCES,
 	.document = "sagemaker.json",
 	.outside = true,
 	.compile = sagemaker_compile,

@@ -109,8 +109,9 @@ static void vertex_compile(
 const struct runner runner_vertex = {
 	.name = "vertex",
 	.summary = "Vertex AI Pipelines, IR 2.1.0 in a PipelineJob",
-	.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_RETRY | BACKEND_ACCELERATOR |
-		    BACKEND_PARALLEL_LIMIT | BACKEND_PYTHON | BACKEND_ACCELERATOR_MODELS,
+	.features = BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_ENV | BACKEND_RETRY |
+		    BACKEND_ACCELERATOR | BACKEND_PARALLEL_LIMIT | BACKEND_PYTHON |
+		    BACKEND_ACCELERATOR_MODELS,
 	.document = "vertex.json",
 	.outside = true,
 	.compile = vertex_compile,

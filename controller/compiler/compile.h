@@ -18,7 +18,7 @@
 /* What a backend can honour; a setting outside is a diagnostic with its path. */
 enum backend_feature {
 	BACKEND_RESOURCES = 1 << 0,    /* requests and limits */
-	BACKEND_POD_TEMPLATE = 1 << 1, /* podTemplate, env, serviceAccountName */
+	BACKEND_POD_TEMPLATE = 1 << 1, /* podTemplate, serviceAccountName */
 	BACKEND_RETRY = 1 << 2,
 	BACKEND_TIMEOUT = 1 << 3,     /* timeout, pendingTimeout */
 	BACKEND_LOCAL_PATHS = 1 << 4, /* working directory on a mounted volume */
@@ -29,6 +29,7 @@ enum backend_feature {
 	BACKEND_JOINS = 1 << 9,               /* several steps in from */
 	BACKEND_PYTHON = 1 << 10,             /* component.python */
 	BACKEND_ACCELERATOR_MODELS = 1 << 11, /* accelerator.type is a model: NVIDIA_L4 */
+	BACKEND_ENV = 1 << 12,
 };
 
 struct compile_input {

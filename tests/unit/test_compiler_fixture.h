@@ -20,10 +20,11 @@
 #include "doc/json.h"
 #include "doc/yaml.h"
 
-#define KUBERNETES_FEATURES                                                           \
-	(BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_RETRY | BACKEND_TIMEOUT | \
-		BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT | BACKEND_ACCELERATOR |  \
-		BACKEND_INSTANCE_TYPE | BACKEND_SECRET_ARGUMENTS | BACKEND_JOINS | BACKEND_PYTHON)
+#define KUBERNETES_FEATURES                                                              \
+	(BACKEND_RESOURCES | BACKEND_POD_TEMPLATE | BACKEND_ENV | BACKEND_RETRY |        \
+		BACKEND_TIMEOUT | BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT |         \
+		BACKEND_ACCELERATOR | BACKEND_INSTANCE_TYPE | BACKEND_SECRET_ARGUMENTS | \
+		BACKEND_JOINS | BACKEND_PYTHON)
 
 /* The tree of a YAML text; new reference. */
 __attribute__((unused)) static json_t *yaml(const char *text)

@@ -476,7 +476,7 @@ static void test_features(void **state)
 	} rows[] = {
 		{BACKEND_RESOURCES, "spec.steps[0].resources", ONE("  resources: {}\n")},
 		{BACKEND_POD_TEMPLATE, "spec.steps[0].podTemplate", ONE("  podTemplate: {}\n")},
-		{BACKEND_POD_TEMPLATE, "spec.steps[0].env", ONE("  env: []\n")},
+		{BACKEND_ENV, "spec.steps[0].env", ONE("  env: []\n")},
 		{BACKEND_POD_TEMPLATE, "spec.serviceAccountName", TOP("serviceAccountName: x\n")},
 		{BACKEND_RETRY, "spec.steps[0].retry", ONE("  retry: {limit: 1}\n")},
 		{BACKEND_TIMEOUT, "spec.steps[0].timeout", ONE("  timeout: 1h\n")},
