@@ -162,27 +162,14 @@ static void print_documents(const json_t *native, FILE *out)
 	}
 }
 
-static int print_native(
-	const struct printing *p, const struct frozen_spec *spec, const char *run_id)
+static int print_native(const struct printing *p, const struct frozen_spec *spec,
+	const char *run_id, const json_t *settings)
 {
-	const struct runner *runner = runner_document_find(spec->backend);
-	struct native_input in = {.spec = spec, .run_id = run_id};
-	auto_diags diags = DIAG_LIST_INIT;
 	auto_json *native = NULL;
-	auto_buf text = BUF_INIT;
+	int code = frozen_native(p->cli, spec, run_id, settings, &native);
 
-	if (!runner || !runner->compile)
-		return cli_fail(p->cli, CLI_FINDINGS,
-			"backend %s has no document of its own in this version", spec->backend);
-	runner->compile(&in, &native, &diags);
-	if (diag_errors(&diags)) {
-		diag_format(&diags, &text, 64 << 10);
-		return cli_fail(p->cli, CLI_FINDINGS, "%s", buf_str(&text));
-	}
-	if (diags.len) {
-		diag_format(&diags, &text, 64 << 10);
-		fprintf(p->cli->err, "warning: %s\n", buf_str(&text));
-	}
+	if (code != CLI_OK)
+		return code;
 	print_documents(native, p->cli->out);
 	return CLI_OK;
 }
@@ -211,7 +198,7 @@ static int print_run(const struct printing *p, const struct frozen_text *frozen)
 		if (str_eq(p->format, "argv"))
 			print_argv(p, spec, name);
 		else
-			code = print_native(p, spec, name);
+			code = print_native(p, spec, name, frozen->settings);
 	}
 	frozen_spec_free(spec);
 	return code;

@@ -9,6 +9,7 @@
 #include "compiler/spec.h"
 #include "doc/json.h"
 #include "doc/path.h"
+#include "runners/runner.h"
 
 /* "name=value" -> name, owned, and value, borrowed; NULL when there is no `=`. */
 static char *split(const char *pair, const char **ret_value)
@@ -214,13 +215,28 @@ static int compile_one(struct cli *cli, const struct cli_args *args, struct work
 		code = doc_json_parse(frozen->text, frozen->len, &frozen->json, NULL) == 0
 			       ? CLI_OK
 			       : CLI_FINDINGS;
+		frozen->settings = workspace_settings(workspace_backend(ws, object, &settings),
+			doc_str_or(frozen->json, "backend", ""));
 	}
 	compile_output_clear(&output);
 	return code;
 }
 
+/* A frozen spec names no FondantBackend: the first of its kind is meant. */
+static const json_t *first_settings(const struct workspace *ws, const char *kind)
+{
+	const json_t *settings = NULL;
+
+	for (size_t i = 0; i < ws->objects_len && !settings; i++) {
+		if (ws->objects[i].kind == OBJECT_BACKEND)
+			settings = workspace_settings(&ws->objects[i], kind);
+	}
+	return settings;
+}
+
 /* As it is: a file of its canonical text, or the ConfigMap of a cluster. */
-static int take_one(struct cli *cli, const struct object *object, struct frozen_list *list)
+static int take_one(struct cli *cli, const struct workspace *ws, const struct object *object,
+	struct frozen_list *list)
 {
 	const char *stored = json_string_value(
 		json_object_get(json_object_get(object->json, "data"), "spec.json"));
@@ -241,6 +257,7 @@ static int take_one(struct cli *cli, const struct object *object, struct frozen_
 	frozen->len = strlen(frozen->text);
 	digest_sha256_hex(frozen->text, frozen->len, frozen->hash);
 	frozen->json = take_ptr(json);
+	frozen->settings = first_settings(ws, doc_str_or(frozen->json, "backend", ""));
 	return CLI_OK;
 }
 
@@ -292,7 +309,7 @@ int frozen_load(struct cli *cli, const struct cli_args *args, struct workspace *
 		if (object->kind == OBJECT_PIPELINE && is_wanted(object, only))
 			code = compile_one(cli, args, ws, object, digests, ret_list);
 		else if (object->kind == OBJECT_FROZEN && is_wanted(object, only))
-			code = take_one(cli, object, ret_list);
+			code = take_one(cli, ws, object, ret_list);
 		worst = code > worst ? code : worst;
 	}
 	if (worst == CLI_OK && !ret_list->len)
@@ -310,4 +327,29 @@ void frozen_list_clear(struct frozen_list *list)
 	}
 	free(list->items);
 	*list = (struct frozen_list){.items = NULL};
+}
+
+int frozen_native(struct cli *cli, const struct frozen_spec *spec, const char *run_id,
+	const json_t *settings, json_t **ret_native)
+{
+	const struct runner *runner = runner_document_find(spec->backend);
+	struct native_input in = {.spec = spec, .run_id = run_id, .settings = settings};
+	auto_diags diags = DIAG_LIST_INIT;
+	auto_json *native = NULL;
+	auto_buf text = BUF_INIT;
+
+	if (!runner || !runner->compile)
+		return cli_fail(cli, CLI_FINDINGS,
+			"backend %s has no document of its own in this version", spec->backend);
+	runner->compile(&in, &native, &diags);
+	if (diag_errors(&diags)) {
+		diag_format(&diags, &text, 64 << 10);
+		return cli_fail(cli, CLI_FINDINGS, "%s", buf_str(&text));
+	}
+	if (diags.len) {
+		diag_format(&diags, &text, 64 << 10);
+		fprintf(cli->err, "warning: %s\n", buf_str(&text));
+	}
+	*ret_native = take_ptr(native);
+	return CLI_OK;
 }

@@ -6,13 +6,15 @@
 #define CLI_FROZEN_H
 
 #include "cli/workspace.h"
+#include "compiler/spec.h"
 
 struct frozen_text {
 	char *text; /* canonical JSON of the frozen spec; owned */
 	size_t len;
 	char hash[DIGEST_HEX_SIZE];
-	const char *name; /* of the pipeline; borrowed from json or the workspace */
-	json_t *json;     /* the same as a tree; owned */
+	const char *name;       /* of the pipeline; borrowed from json or the workspace */
+	json_t *json;           /* the same as a tree; owned */
+	const json_t *settings; /* of the FondantBackend among the files; NULL: there is none */
 };
 
 struct frozen_list {
@@ -42,5 +44,13 @@ struct frozen_list {
 int frozen_load(struct cli *cli, const struct cli_args *args, struct workspace *ws,
 	const char *only, struct frozen_list *ret_list);
 void frozen_list_clear(struct frozen_list *list);
+
+/*
+ * The document of the spec's backend for a run (runner.h, compile); settings: spec.<kind> of its
+ * FondantBackend or NULL. CLI_FINDINGS when there is none, or it cannot say all of the spec; what
+ * is wrong is said on stderr. *ret_native is a new reference.
+ */
+int frozen_native(struct cli *cli, const struct frozen_spec *spec, const char *run_id,
+	const json_t *settings, json_t **ret_native);
 
 #endif

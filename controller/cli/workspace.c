@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "compiler/python.h"
 #include "doc/path.h"
+#include "reconcile/native.h"
 #include "runners/runner.h"
 
 #define GROUP "fondant.ai/"
@@ -243,12 +244,8 @@ static const char *backend_kind(const struct object *backend)
 	return NULL;
 }
 
-static void refuse_backend(const char *backend, struct compile_output *output)
+static void drop_text(struct compile_output *output)
 {
-	diag_add(&output->diags, "spec.backendRef", "NotYetSupported",
-		"this release does not compile for backend `%.63s` yet; choose another with "
-		"--backend",
-		backend);
 	diag_sort(&output->diags);
 	free(output->text);
 	output->text = NULL;
@@ -256,20 +253,55 @@ static void refuse_backend(const char *backend, struct compile_output *output)
 	output->frozen = NULL;
 }
 
+static void refuse_backend(const char *backend, struct compile_output *output)
+{
+	diag_add(&output->diags, "spec.backendRef", "NotYetSupported",
+		"this release does not compile for backend `%.63s` yet; choose another with "
+		"--backend",
+		backend);
+	drop_text(output);
+}
+
+/* What the backend's own document cannot say, as the operator finds it. */
+static void check_document(const struct runner *runner, const struct object *given,
+	const struct compile_input *input, struct compile_output *output)
+{
+	struct backend_choice choice = {
+		.runner = runner, .settings = workspace_settings(given, runner->name)};
+	json_t *document = native_document(&choice, input->spec, output->text, output->text_len,
+		input->pipeline, &output->diags);
+
+	if (runner->document && !document)
+		drop_text(output);
+	json_decref(document);
+}
+
+const json_t *workspace_settings(const struct object *backend, const char *kind)
+{
+	return backend ? doc_get(json_object_get(backend->json, "spec"), kind) : NULL;
+}
+
+const struct object *workspace_backend(struct workspace *ws, const struct object *pipeline,
+	const struct compile_settings *settings)
+{
+	const char *ns = pipeline->namespace_ ? pipeline->namespace_ : settings->namespace_;
+	const char *name = doc_str_or(pipeline->json, "spec.backendRef.name", "default");
+
+	return workspace_find(ws, OBJECT_BACKEND, ns ? ns : DEFAULT_NAMESPACE,
+		settings->backend_ref ? settings->backend_ref : name);
+}
+
 int workspace_compile(struct workspace *ws, const struct object *pipeline,
 	const struct compile_settings *settings, struct compile_output *ret_output)
 {
 	const char *ns = pipeline->namespace_ ? pipeline->namespace_ : settings->namespace_;
 	const json_t *spec = json_object_get(pipeline->json, "spec");
-	const struct object *given;
+	const struct object *given = workspace_backend(ws, pipeline, settings);
 	const struct runner *runner;
 	struct compile_input input;
 
 	if (!ns)
 		ns = DEFAULT_NAMESPACE;
-	given = workspace_find(ws, OBJECT_BACKEND, ns,
-		settings->backend_ref ? settings->backend_ref
-				      : doc_str_or(spec, "backendRef.name", "default"));
 	input = (struct compile_input){.namespace_ = ns,
 		.pipeline = pipeline->name,
 		.spec = spec,
@@ -290,5 +322,7 @@ int workspace_compile(struct workspace *ws, const struct object *pipeline,
 	compile_pipeline(&input, ret_output);
 	if (!runner)
 		refuse_backend(input.backend, ret_output);
+	else if (ret_output->text)
+		check_document(runner, given, &input, ret_output);
 	return ret_output->text ? 0 : 1;
 }

@@ -96,7 +96,14 @@ struct compile_settings {
 	const char *backend_ref; /* FondantBackend of a run; NULL: the pipeline's */
 };
 
-/* Compiles a pipeline of the workspace; as compile_pipeline. */
+/* The FondantBackend that the pipeline is for; NULL when it is not among the files. Borrowed. */
+const struct object *workspace_backend(struct workspace *ws, const struct object *pipeline,
+	const struct compile_settings *settings);
+/* spec.<kind> of a FondantBackend; NULL where it is of another kind, or backend is NULL. */
+const json_t *workspace_settings(const struct object *backend, const char *kind);
+
+/* Compiles a pipeline of the workspace, and the backend's own document for what that cannot say; as
+ * compile_pipeline. */
 int workspace_compile(struct workspace *ws, const struct object *pipeline,
 	const struct compile_settings *settings, struct compile_output *ret_output);
 

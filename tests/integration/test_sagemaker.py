@@ -257,9 +257,9 @@ def test_what_retry_means_is_a_warning(tmp_path):
 
 
 @pytest.mark.parametrize("step,spec,said", [
-    ({"accelerator": {"type": "GPU", "count": 1}}, {}, r"steps\.load\.accelerator.*ml\.g5\.xlarge"),
-    ({"spec": {"image": "fndnt/load:1"}}, {}, r"steps\.load\.component.*private Amazon ECR"),
-    ({"instanceType": "g5.xlarge"}, {}, r"steps\.load\.instanceType"),
+    ({"accelerator": {"type": "GPU", "count": 1}}, {}, r"steps\[0\]\.accelerator.*ml\.g5\.xlarge"),
+    ({"spec": {"image": "fndnt/load:1"}}, {}, r"steps\[0\]\.component.*private Amazon ECR"),
+    ({"instanceType": "g5.xlarge"}, {}, r"steps\[0\]\.instanceType"),
     ({"secretArguments": {"token": {"secretKeyRef": {"name": "s", "key": "k"}}}}, {},
      "UnsupportedSecretArgument"),
     ({}, {"workingDirectory": "gs://b/x"}, "workingDirectory.*s3://bucket"),
