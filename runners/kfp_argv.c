@@ -100,7 +100,7 @@ static void build_words(
 		if (strchr(flag, '=') || i + 1 == args.len)
 			continue;
 		i++;
-		if (is_json(what->step, flag + 2))
+		if (!what->plain && is_json(what->step, flag + 2))
 			strvec_take(ret_args, safe_json(args.items[i]));
 		else
 			strvec_add(ret_args, args.items[i]);
@@ -132,22 +132,21 @@ static json_t *secrets_plan(const struct spec_step *step)
 }
 
 /* Values of the step's env: to the container, or where they are not safe into the plan's. */
-static void split_env(const struct frozen_spec *spec, const struct spec_step *step,
-	json_t *container, json_t *plan_env)
+static void split_env(const struct kfp_argv *what, json_t *container, json_t *plan_env)
 {
 	auto_json *plain = json_array();
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (json_object_get(step->json, "env"), i, item) {
+	json_array_foreach (json_object_get(what->step->json, "env"), i, item) {
 		const char *name = doc_str(item, "name");
 		const json_t *value = json_object_get(item, "value");
-		auto_json *full = value ? argv_expand(spec, value) : NULL;
+		auto_json *full = value ? argv_expand(what->spec, value) : NULL;
 		const char *text = json_string_value(full);
 
 		if (!name || json_object_get(item, "valueFrom"))
 			continue;
-		if (text && !kfp_text_is_safe(text))
+		if (text && !what->plain && !kfp_text_is_safe(text))
 			json_object_set_new(plan_env, name, json_string(text));
 		else
 			json_array_append_new(plain,
@@ -198,10 +197,10 @@ void kfp_argv_apply(const struct kfp_argv *what, json_t *container)
 	auto_json *argv = NULL;
 	bool safe = !step->python && !step->secret_arguments;
 
-	split_env(what->spec, step, container, env);
+	split_env(what, container, env);
 	build_words(what, &command, &args);
 	strvec_for_each (&args, i)
-		safe = safe && kfp_text_is_safe(args.items[i]);
+		safe = safe && (what->plain || kfp_text_is_safe(args.items[i]));
 	if (safe && !json_object_size(env)) {
 		json_object_set_new(container, "command", list_of(&command));
 		json_object_set_new(container, "args", list_of(&args));

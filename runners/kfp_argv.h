@@ -33,6 +33,8 @@ struct kfp_argv {
 	const char *run_id;
 	int attempt;                /* from 1 */
 	const char *input_manifest; /* path; NULL for a step that reads none */
+	bool plain; /* nobody changes what is in a word: only Python steps and secret arguments go
+		     * to the program */
 };
 
 /*

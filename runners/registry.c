@@ -5,6 +5,7 @@
 
 const struct runner *const runner_all[] = {
 	&runner_kubernetes,
+	&runner_docker,
 	NULL,
 };
 

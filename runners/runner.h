@@ -141,6 +141,7 @@ struct runner_run {
 	const json_t *secrets;
 	const struct registry_auth_list *pull; /* for the images of steps; NULL: anonymous */
 	bool cancelling;
+	bool discard;  /* with cancelling: the run itself goes, and nothing of it need stay */
 	int64_t now_s; /* wall clock, Unix seconds */
 };
 
@@ -263,6 +264,7 @@ extern const struct runner *const runner_documents[];
 const struct runner *runner_document_find(const char *name);
 
 extern const struct runner runner_kubernetes;
+extern const struct runner runner_docker;
 extern const struct runner runner_sagemaker;
 extern const struct runner runner_kubeflow;
 extern const struct runner runner_vertex;

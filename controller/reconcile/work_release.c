@@ -78,6 +78,7 @@ static void release_stop(struct work *work)
 		.run_id = work->run_id,
 		.backend_run_id = doc_str(work->object, "status.backendRunID"),
 		.cancelling = true,
+		.discard = true,
 		.now_s = work->view.now_s};
 	work_runner_call(work, release_stopped);
 	work->backend->runner->cancel(work->backend->cookie, &work->run, &work->runner_op);

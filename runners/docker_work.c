@@ -1,0 +1,76 @@
+#include "runners/docker_work.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/str.h"
+
+struct docker_work *docker_work_new(struct docker *docker, const struct runner_run *run,
+	struct runner_op *op, enum docker_kind kind)
+{
+	struct docker_work *work = xnew(struct docker_work);
+
+	work->docker = docker;
+	work->run = run;
+	work->op = op;
+	work->kind = kind;
+	if (run && run->spec)
+		run_state_init(&work->state, run->spec->steps_len);
+	op->result = 0;
+	op->step = -1;
+	op->state = work;
+	return work;
+}
+
+void docker_work_free(struct docker_work *work)
+{
+	http_request_free(&work->stream);
+	free(work->stream_url);
+	docker_call_free(&work->call);
+	json_decref(work->list);
+	buf_free(&work->log);
+	attempts_clear(&work->attempts);
+	run_state_clear(&work->state);
+	dag_actions_clear(&work->actions);
+	free(work->name);
+	free(work->id);
+	free(work->network);
+	json_decref(work->networks);
+	work->op->state = NULL;
+	free(work);
+}
+
+void docker_finish(struct docker_work *work)
+{
+	struct runner_op *op = work->op;
+
+	docker_work_free(work);
+	op->done(op);
+}
+
+/* With op->err set. */
+void docker_work_fail(struct docker_work *work, int step)
+{
+	work->op->result = -1;
+	work->op->step = step;
+	docker_finish(work);
+}
+
+void docker_fail_call(struct docker_work *work, const char *what)
+{
+	docker_fail(&work->call, what, &work->op->err);
+	docker_work_fail(work, -1);
+}
+
+struct docker_work *docker_work_of(struct docker_call *call)
+{
+	return container_of(call, struct docker_work, call);
+}
+
+void docker_begin_container(
+	struct docker_work *work, const char *method, const char *fmt, const char *id)
+{
+	auto_free char *path = xasprintf("/containers/%s%s", id, fmt);
+
+	docker_begin(&work->docker->engine, &work->call, method, path);
+}
