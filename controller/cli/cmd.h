@@ -78,7 +78,8 @@ struct cli_args {
 /* NULL-terminated, in the order of help. */
 extern const struct cli_command *const cli_commands[];
 extern const struct cli_command cmd_validate, cmd_compile, cmd_explain, cmd_components, cmd_import,
-	cmd_cache, cmd_completion, cmd_man, cmd_version, cmd_help;
+	cmd_cache, cmd_run, cmd_status, cmd_logs, cmd_cancel, cmd_completion, cmd_man, cmd_version,
+	cmd_help;
 
 /* The last value given, else the option's fallback, else NULL. Borrowed. */
 const char *cli_value(const struct cli_args *args, const char *option);

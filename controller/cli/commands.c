@@ -7,6 +7,10 @@
 const struct cli_command *const cli_commands[] = {
 	&cmd_validate,
 	&cmd_compile,
+	&cmd_run,
+	&cmd_status,
+	&cmd_logs,
+	&cmd_cancel,
 	&cmd_explain,
 	&cmd_components,
 	&cmd_cache,

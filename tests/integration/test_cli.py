@@ -620,8 +620,8 @@ def test_components_lists_and_shows():
         assert done.returncode == OK, (entry["name"], done.stdout)
 
 
-COMMANDS = ["validate", "compile", "explain", "components", "cache", "cache ls", "cache prune",
-            "completion", "version", "help"]
+COMMANDS = ["validate", "compile", "run", "status", "logs", "cancel", "explain", "components", "cache",
+            "cache ls", "cache prune", "completion", "version", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
