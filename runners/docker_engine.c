@@ -8,6 +8,7 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "net/url.h"
+#include "runners/endpoint.h"
 
 #define API_OLDEST 40 /* 1.40: Docker 19.03 */
 #define API_NEWEST 51 /* 1.51: Docker 28 and later speak it */
@@ -20,14 +21,6 @@
 static int bad_host(struct err *err, const char *what)
 {
 	return err_set(err, ERR_USER, "InvalidEndpoint", "docker.host: %s", what);
-}
-
-/* localhost, 127.x, ::1, and what is on this link only. */
-static bool is_local(const char *host)
-{
-	return str_starts_with(host, "localhost") || str_starts_with(host, "127.") ||
-	       str_starts_with(host, "[::1]") || str_starts_with(host, "169.254.") ||
-	       str_starts_with(host, "[fe80");
 }
 
 static int unix_host(struct docker_engine *engine, const char *path,
@@ -49,11 +42,11 @@ static int tcp_host(struct docker_engine *engine, const char *address,
 {
 	const json_t *tls = json_object_get(settings->credentials, "tls");
 
-	if (is_local(address) && !settings->local_endpoints)
+	if (endpoint_is_local(address) && !settings->local_endpoints)
 		return bad_host(err,
 			"an address of this machine is allowed only where the operator was started "
 			"with --allow-local-endpoints");
-	if (!tls && !is_local(address))
+	if (!tls && !endpoint_is_local(address))
 		return bad_host(
 			err, "an engine on tcp:// is reached by TLS only: give tls.secretRef");
 	options->ca_pem = json_string_value(json_object_get(tls, "ca.crt"));

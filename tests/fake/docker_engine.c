@@ -373,7 +373,7 @@ static void on_request(struct http_server *server, struct http_exchange *ex)
 {
 	struct fake_docker *fake = server->user;
 	struct reply reply = {.bytes = BUF_INIT};
-	enum fake_docker_fault fault;
+	enum fake_fault fault;
 
 	if (str_ends_with(ex->path, "/events")) {
 		ex->state = fake;
@@ -382,12 +382,12 @@ static void on_request(struct http_server *server, struct http_exchange *ex)
 		http_reply_chunked(ex, 200, "application/json");
 		return;
 	}
-	fault = ++fake->asked == fake->fault_at ? fake->fault : FAKE_DOCKER_WELL;
-	if (fault != FAKE_DOCKER_LOSE_REQUEST && fault != FAKE_DOCKER_BODY)
+	fault = ++fake->asked == fake->fault_at ? fake->fault : FAKE_WELL;
+	if (fault != FAKE_LOSE_REQUEST && fault != FAKE_BODY)
 		act(fake, ex, &reply);
-	if (fault == FAKE_DOCKER_BODY)
+	if (fault == FAKE_BODY)
 		http_reply(ex, 200, "application/json", fake->hostile, strlen(fake->hostile));
-	else if (fault != FAKE_DOCKER_WELL)
+	else if (fault != FAKE_WELL)
 		http_cut(ex);
 	else
 		send(ex, &reply);

@@ -9,14 +9,8 @@
 #define TESTS_FAKE_DOCKER_ENGINE_H
 
 #include <jansson.h>
+#include "tests/fake/fault.h"
 #include "tests/fake/http_server.h"
-
-enum fake_docker_fault {
-	FAKE_DOCKER_WELL,
-	FAKE_DOCKER_LOSE_REQUEST,
-	FAKE_DOCKER_LOSE_ANSWER,
-	FAKE_DOCKER_BODY, /* answers `hostile` with status 200 instead */
-};
 
 struct fake_docker {
 	/* --- set by the test --- */
@@ -25,7 +19,7 @@ struct fake_docker {
 	json_t *exit_codes;        /* step -> what its containers end with; NULL: 0 */
 	const char *log;           /* of every container */
 	int fault_at;              /* the request, from 1, that has the fault; 0: none */
-	enum fake_docker_fault fault;
+	enum fake_fault fault;
 	const char *hostile;
 	void (*seen)(struct fake_docker *fake, const char *method, const char *path);
 

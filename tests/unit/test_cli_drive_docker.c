@@ -4,41 +4,15 @@
  * killed after each, and taken up again. However it went, an attempt has one container, which was
  * started once.
  */
-#include <time.h>
-#include "tests/fake/clock.h"
+#include "test_cli_drive_fixture.h"
 
-int clock_gettime(clockid_t id, struct timespec *ts);
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	return fake_clock_read(id, ts);
-}
-
-#include "test_compiler_fixture.h"
-
-#include <stdlib.h>
-#include "base/str.h"
-#include "cli/drive.h"
-#include "compiler/spec.h"
-#include "doc/path.h"
-#include "net/dockerconfig.h"
 #include "tests/fake/docker_engine.h"
 
-#define UID "11111111-1111-4111-8111-111111111111"
 #define MAX_REQUESTS 200
-#define LONGEST_MS (INT64_C(20) * 60 * 1000)
 
 struct fixture {
-	struct loop *loop;
+	struct drive_fixture d;
 	struct fake_docker fake;
-	struct frozen_spec *spec;
-	json_t *settings, *secrets;
-	void *backend;
-	struct drive drive;
-	struct registry_auth_list pull;
-	bool ended;
-	int kill_at; /* the request after which the program is killed */
-	int troubles;
-	char *trouble; /* the last */
 };
 
 #define TWO_STEPS                                                                   \
@@ -54,110 +28,6 @@ struct fixture {
 	"    consumes: {a: {type: string}}}}\n"                                     \
 	"  retry: {limit: 1, backoff: {initial: 10s}}\n"
 
-static struct frozen_spec *freeze(const char *text)
-{
-	auto_json *tree = yaml(text);
-	struct compile_input in = {.namespace_ = "data",
-		.pipeline = "p",
-		.spec = tree,
-		.backend = "docker",
-		.features = runner_docker.features};
-	struct frozen_spec *spec = NULL;
-	struct compile_output out;
-
-	if (compile_pipeline(&in, &out) != 0) {
-		print_diags(&out.diags);
-		fail_msg("should compile");
-	}
-	assert_int_equal(frozen_spec_parse(out.text, out.text_len, &spec, NULL), 0);
-	frozen_spec_bind(spec, "p-1", FAKE_CLOCK_WALL);
-	compile_output_clear(&out);
-	return spec;
-}
-
-/* --- the program --- */
-
-static void show(struct drive *drive, const struct run_state *state)
-{
-	(void)drive;
-	(void)state;
-}
-
-static void trouble(struct drive *drive, const struct err *err)
-{
-	struct fixture *f = container_of(drive, struct fixture, drive);
-
-	f->troubles++;
-	free(f->trouble);
-	f->trouble = xstrdup(err_message(err));
-}
-
-static void ended(struct drive *drive)
-{
-	container_of(drive, struct fixture, drive)->ended = true;
-}
-
-static void wake(void *arg, const char *namespace_, const char *run)
-{
-	struct fixture *f = arg;
-
-	assert_string_equal(namespace_, "data");
-	if (str_eq(run, "p-1"))
-		drive_wake(&f->drive);
-}
-
-static void begin(struct fixture *f)
-{
-	struct runner_env env = {.loop = f->loop, .wake = wake, .wake_arg = f};
-	struct runner_settings settings = {.spec = f->settings, .local_endpoints = true};
-
-	assert_int_equal(runner_docker.open(&env, &settings, &f->backend, NULL), 0);
-	f->drive = (struct drive){.loop = f->loop,
-		.runner = &runner_docker,
-		.backend = f->backend,
-		.run = {.spec = f->spec,
-			.namespace_ = "data",
-			.pipeline = "p",
-			.name = "p-1",
-			.uid = UID,
-			.run_id = "p-1-11111111",
-			.secrets = f->secrets,
-			.pull = &f->pull},
-		.show = show,
-		.trouble = trouble,
-		.ended = ended};
-	drive_start(&f->drive);
-}
-
-static void end(struct fixture *f)
-{
-	drive_release(&f->drive);
-	if (f->backend)
-		runner_docker.close(f->backend);
-	f->backend = NULL;
-}
-
-static void turn(struct fixture *f)
-{
-	for (int i = 0; i < 4; i++)
-		loop_turn(f->loop, 0);
-	if (f->kill_at && !f->ended && f->fake.asked >= f->kill_at) {
-		f->kill_at = 0;
-		end(f);
-		begin(f);
-	}
-	fake_clock_advance(20);
-}
-
-static void to_the_end(struct fixture *f)
-{
-	for (int64_t ms = 0; !f->ended; ms += 20) {
-		if (ms > LONGEST_MS)
-			fail_msg("the run does not end; last trouble: %s", f->trouble);
-		turn(f);
-	}
-}
-
 /* --- the test --- */
 
 static int setup(void **state)
@@ -165,17 +35,16 @@ static int setup(void **state)
 	struct fixture *f = xnew(struct fixture);
 	auto_free char *host = NULL;
 
-	fake_clock_start();
-	assert_int_equal(loop_new(&f->loop, NULL), 0);
+	drive_fixture_init(&f->d, &runner_docker, TWO_STEPS);
 	f->fake.api = "1.41";
 	f->fake.min_api = "1.12";
 	f->fake.looks = 1;
 	f->fake.log = "what it said\n";
-	fake_docker_start(&f->fake, f->loop);
+	f->d.asked = &f->fake.asked;
+	fake_docker_start(&f->fake, f->d.loop);
 	host = xasprintf("tcp://127.0.0.1:%d", f->fake.server.port);
-	f->settings = json_pack("{s:s}", "host", host);
-	f->secrets = json_pack("{s:s}", "w/t", "s3cret");
-	f->spec = freeze(TWO_STEPS);
+	f->d.settings = json_pack("{s:s}", "host", host);
+	f->d.secrets = json_pack("{s:s}", "w/t", "s3cret");
 	*state = f;
 	return 0;
 }
@@ -184,14 +53,9 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	end(f);
+	end(&f->d);
 	fake_docker_stop(&f->fake);
-	frozen_spec_free(f->spec);
-	registry_auth_clear(&f->pull);
-	json_decref(f->settings);
-	json_decref(f->secrets);
-	loop_free(f->loop);
-	free(f->trouble);
+	drive_fixture_clear(&f->d);
 	free(f);
 	return 0;
 }
@@ -209,23 +73,18 @@ static void assert_containers(const struct fixture *f, size_t count)
 	}
 }
 
-static void assert_step(const struct fixture *f, int step, enum step_phase phase)
-{
-	assert_string_equal(step_phase_name(f->drive.known[step].phase), step_phase_name(phase));
-}
-
 static void a_run(void **state)
 {
 	struct fixture *f = *state;
 	auto_free char *everything = NULL;
 
-	begin(f);
-	to_the_end(f);
-	assert_int_equal(f->drive.phase, RUN_SUCCEEDED);
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
 	assert_containers(f, 2);
-	assert_step(f, 0, STEP_SUCCEEDED);
-	assert_step(f, 1, STEP_SUCCEEDED);
-	assert_int_equal(f->troubles, 0);
+	assert_step(&f->d, 0, STEP_SUCCEEDED);
+	assert_step(&f->d, 1, STEP_SUCCEEDED);
+	assert_int_equal(f->d.troubles, 0);
 	assert_int_equal(json_array_size(f->fake.networks), 1);
 	/* the secret came as a file, and by nothing else */
 	assert_int_equal(json_object_size(f->fake.archives), 1);
@@ -241,15 +100,15 @@ static int requests_of_a_run(void)
 
 	setup(&state);
 	f = state;
-	begin(f);
-	to_the_end(f);
+	begin(&f->d);
+	to_the_end(&f->d);
 	asked = f->fake.asked;
 	teardown(&state);
 	assert_in_range(asked, 10, MAX_REQUESTS);
 	return asked;
 }
 
-static void with_fault(enum fake_docker_fault fault, const char *hostile, bool kill)
+static void with_fault(enum fake_fault fault, const char *hostile, bool kill)
 {
 	int requests = requests_of_a_run();
 
@@ -260,14 +119,15 @@ static void with_fault(enum fake_docker_fault fault, const char *hostile, bool k
 		setup(&state);
 		f = state;
 		f->fake.fault = fault;
-		f->fake.fault_at = fault == FAKE_DOCKER_WELL ? 0 : at;
+		f->fake.fault_at = fault == FAKE_WELL ? 0 : at;
 		f->fake.hostile = hostile;
-		f->kill_at = kill ? at : 0;
-		begin(f);
-		to_the_end(f);
-		if (f->drive.phase != RUN_SUCCEEDED)
-			fail_msg("request %d: %s %s", at, run_phase_name(f->drive.phase),
-				f->drive.message ? f->drive.message : err_message(&f->drive.err));
+		f->d.kill_at = kill ? at : 0;
+		begin(&f->d);
+		to_the_end(&f->d);
+		if (f->d.drive.phase != RUN_SUCCEEDED)
+			fail_msg("request %d: %s %s", at, run_phase_name(f->d.drive.phase),
+				f->d.drive.message ? f->d.drive.message
+						   : err_message(&f->d.drive.err));
 		assert_containers(f, 2);
 		teardown(&state);
 	}
@@ -276,25 +136,25 @@ static void with_fault(enum fake_docker_fault fault, const char *hostile, bool k
 static void lost_requests(void **state)
 {
 	(void)state;
-	with_fault(FAKE_DOCKER_LOSE_REQUEST, NULL, false);
+	with_fault(FAKE_LOSE_REQUEST, NULL, false);
 }
 
 static void lost_answers(void **state)
 {
 	(void)state;
-	with_fault(FAKE_DOCKER_LOSE_ANSWER, NULL, false);
+	with_fault(FAKE_LOSE_ANSWER, NULL, false);
 }
 
 static void killed_after_any_request(void **state)
 {
 	(void)state;
-	with_fault(FAKE_DOCKER_WELL, NULL, true);
+	with_fault(FAKE_WELL, NULL, true);
 }
 
 static void killed_as_an_answer_is_lost(void **state)
 {
 	(void)state;
-	with_fault(FAKE_DOCKER_LOSE_ANSWER, NULL, true);
+	with_fault(FAKE_LOSE_ANSWER, NULL, true);
 }
 
 /* A proxy's page, a cut or a huge answer, odd types: told, and tried again. */
@@ -304,10 +164,10 @@ static void rubbish(void **state)
 
 	(void)state;
 	memset(huge, ' ', sizeof(huge) - 1);
-	with_fault(FAKE_DOCKER_BODY, huge, false);
-	with_fault(FAKE_DOCKER_BODY, "<html><body>down</body></html>", false);
-	with_fault(FAKE_DOCKER_BODY, "{\"Id\": ", false);
-	with_fault(FAKE_DOCKER_BODY, "", false);
+	with_fault(FAKE_BODY, huge, false);
+	with_fault(FAKE_BODY, "<html><body>down</body></html>", false);
+	with_fault(FAKE_BODY, "{\"Id\": ", false);
+	with_fault(FAKE_BODY, "", false);
 }
 
 /* What has the form of an answer and is none must at least not end the program or start anything
@@ -328,12 +188,12 @@ static void odd_answers(void **state)
 
 			setup(&one);
 			f = one;
-			f->fake.fault = FAKE_DOCKER_BODY;
+			f->fake.fault = FAKE_BODY;
 			f->fake.fault_at = at;
 			f->fake.hostile = answers[i];
-			begin(f);
-			for (int64_t ms = 0; !f->ended && ms < LONGEST_MS; ms += 20)
-				turn(f);
+			begin(&f->d);
+			for (int64_t ms = 0; !f->d.ended && ms < LONGEST_MS; ms += 20)
+				turn(&f->d);
 			json_array_foreach (f->fake.containers, k, container)
 				assert_in_range(doc_int_or(container, "Starts", 0), 0, 1);
 			teardown(&one);
@@ -348,13 +208,13 @@ static void a_failure_and_its_retry(void **state)
 	struct fixture *f = *state;
 
 	f->fake.exit_codes = json_pack("{s:i}", "write", 3);
-	begin(f);
-	to_the_end(f);
-	assert_int_equal(f->drive.phase, RUN_FAILED);
-	assert_string_equal(f->drive.message, "step \"write\" failed: exit code 3");
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_string_equal(f->d.drive.message, "step \"write\" failed: exit code 3");
 	assert_containers(f, 3);
-	assert_int_equal(f->drive.known[1].attempt, 2);
-	assert_non_null(strstr(f->drive.known[1].message, "what it said"));
+	assert_int_equal(f->d.drive.known[1].attempt, 2);
+	assert_non_null(strstr(f->d.drive.known[1].message, "what it said"));
 }
 
 /* Nothing that it printed is shown of a step that was given secrets. */
@@ -363,11 +223,11 @@ static void a_log_with_secrets_is_not_read(void **state)
 	struct fixture *f = *state;
 
 	f->fake.exit_codes = json_pack("{s:i}", "load", 1);
-	begin(f);
-	to_the_end(f);
-	assert_step(f, 0, STEP_FAILED);
-	assert_string_equal(f->drive.known[0].message, "exit code 1");
-	assert_step(f, 1, STEP_SKIPPED);
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_step(&f->d, 0, STEP_FAILED);
+	assert_string_equal(f->d.drive.known[0].message, "exit code 1");
+	assert_step(&f->d, 1, STEP_SKIPPED);
 }
 
 static void cancelled(void **state)
@@ -375,13 +235,13 @@ static void cancelled(void **state)
 	struct fixture *f = *state;
 
 	f->fake.looks = 1000000;
-	begin(f);
+	begin(&f->d);
 	while (!json_array_size(f->fake.containers) ||
 		!str_eq(doc_str(json_array_get(f->fake.containers, 0), "Status"), "running"))
-		turn(f);
-	drive_cancel(&f->drive);
-	to_the_end(f);
-	assert_int_equal(f->drive.phase, RUN_CANCELLED);
+		turn(&f->d);
+	drive_cancel(&f->d.drive);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_CANCELLED);
 	assert_containers(f, 1);
 }
 
@@ -389,19 +249,19 @@ static void an_image_that_is_not_there(void **state)
 {
 	struct fixture *f = *state;
 
-	frozen_spec_free(f->spec);
-	f->spec = freeze(
+	frozen_spec_free(f->d.spec);
+	f->d.spec = freeze(&runner_docker,
 		"workingDirectory: /srv/artifacts\n"
 		"steps:\n"
 		"- name: load\n"
 		"  component: {spec: {name: L, description: d, image: 'reg.example/missing:1',"
 		" produces: {a: {type: string}}}}\n");
-	begin(f);
-	to_the_end(f);
-	assert_int_equal(f->drive.phase, RUN_FAILED);
-	assert_string_equal(f->drive.known[0].reason, "Refused");
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_string_equal(f->d.drive.known[0].reason, "Refused");
 	assert_string_equal(
-		f->drive.known[0].message, "image reg.example/missing:1: manifest unknown");
+		f->d.drive.known[0].message, "image reg.example/missing:1: manifest unknown");
 }
 
 static void the_pull_has_the_registrys_credentials(void **state)
@@ -410,10 +270,10 @@ static void the_pull_has_the_registrys_credentials(void **state)
 	static const char config[] = "{\"auths\": {\"reg.example\": {\"auth\": \"dTpw\"}}}";
 	const json_t *auth;
 
-	assert_int_equal(dockerconfig_parse(config, strlen(config), &f->pull, NULL), 0);
-	begin(f);
-	to_the_end(f);
-	assert_int_equal(f->drive.phase, RUN_SUCCEEDED);
+	assert_int_equal(dockerconfig_parse(config, strlen(config), &f->d.pull, NULL), 0);
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
 	auth = json_array_get(f->fake.auths, 0);
 	/* {"username":"u","password":"p",...} */
 	assert_true(str_starts_with(json_string_value(auth), "eyJ"));
@@ -427,10 +287,10 @@ static void somebody_elses_container(void **state)
 		"Starts", 0);
 
 	json_array_append_new(f->fake.containers, other);
-	begin(f);
-	to_the_end(f);
-	assert_int_equal(f->drive.phase, RUN_FAILED);
-	assert_non_null(strstr(f->drive.known[0].message, "another container has the name"));
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_non_null(strstr(f->d.drive.known[0].message, "another container has the name"));
 	assert_int_equal(doc_int_or(other, "Starts", 9), 0);
 }
 
@@ -447,14 +307,14 @@ static void discard_removes_all_of_the_run(void **state)
 		"other", "Body", "Labels", "fondant.ai/run-uid", "another", "Status", "running",
 		"Looks", 0, "Starts", 1);
 
-	begin(f);
-	to_the_end(f);
+	begin(&f->d);
+	to_the_end(&f->d);
 	json_array_append_new(f->fake.containers, kept);
-	f->drive.run.cancelling = true;
-	f->drive.run.discard = true;
-	runner_docker.cancel(f->backend, &f->drive.run, &op);
+	f->d.drive.run.cancelling = true;
+	f->d.drive.run.discard = true;
+	runner_docker.cancel(f->d.backend, &f->d.drive.run, &op);
 	while (op.done)
-		turn(f);
+		turn(&f->d);
 	assert_int_equal(op.result, 0);
 	assert_int_equal(json_array_size(f->fake.networks), 0);
 	assert_int_equal(json_array_size(f->fake.containers), 1);
