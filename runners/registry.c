@@ -6,12 +6,12 @@
 const struct runner *const runner_all[] = {
 	&runner_kubernetes,
 	&runner_docker,
+	&runner_kubeflow,
 	NULL,
 };
 
 const struct runner *const runner_documents[] = {
 	&runner_sagemaker,
-	&runner_kubeflow,
 	&runner_vertex,
 	NULL,
 };

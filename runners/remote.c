@@ -73,7 +73,7 @@ static void stopped_by_failure(struct step_state *step, bool ran, bool step_fail
 static void end_unreported(const struct runner_run *run, enum remote_phase phase, bool step_failed,
 	struct step_state *step)
 {
-	bool ran = step->phase == STEP_RUNNING || step->phase == STEP_PENDING;
+	bool ran = step->phase == STEP_RUNNING || (step->phase == STEP_PENDING && step->start_s);
 
 	if (step_phase_final(step->phase))
 		return;

@@ -210,6 +210,7 @@ struct runner {
 	bool secret_values;   /* submit needs run->secrets */
 	const char *document; /* key of its own document in the ConfigMap beside the frozen spec;
 			       * NULL: none is kept */
+	bool whole;           /* takes a whole pipeline, which goes on without us */
 	bool outside; /* what it starts is outside the cluster: a run that goes is stopped first */
 
 	/* Pure: frozen spec -> native document, a new reference; NULL, or not to be used, where

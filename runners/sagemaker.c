@@ -13,6 +13,7 @@ const struct runner runner_sagemaker = {
 		    BACKEND_ACCELERATOR | BACKEND_INSTANCE_TYPE | BACKEND_PYTHON |
 		    BACKEND_RESOURCES,
 	.document = "sagemaker.json",
+	.whole = true,
 	.outside = true,
 	.compile = sagemaker_compile,
 };

@@ -113,6 +113,7 @@ const struct runner runner_vertex = {
 		    BACKEND_ACCELERATOR | BACKEND_PARALLEL_LIMIT | BACKEND_PYTHON |
 		    BACKEND_ACCELERATOR_MODELS,
 	.document = "vertex.json",
+	.whole = true,
 	.outside = true,
 	.compile = vertex_compile,
 };
