@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/vec.h"
+#include "cli/secrets.h"
+#include "doc/path.h"
 #include "reconcile/names.h"
 #include "runners/remote.h"
 
@@ -34,32 +37,89 @@ int cli_backend_check(struct cli *cli, const char *name)
 	return CLI_OK;
 }
 
+/* --- what the environment says --- */
+
+static void set_text(json_t *object, const char *name, const char *text)
+{
+	if (text)
+		json_object_set_new(object, name, json_string(text));
+}
+
+/* ca.pem, cert.pem and key.pem of $DOCKER_CERT_PATH, as docker(1) reads them. New reference; NULL:
+ * no such folder is named. */
+static json_t *docker_tls(struct cli *cli)
+{
+	static const char *const files[][2] = {
+		{"ca.pem", "ca.crt"}, {"cert.pem", "tls.crt"}, {"key.pem", "tls.key"}};
+	const char *folder = getenv("DOCKER_CERT_PATH");
+	json_t *tls = folder && *folder ? json_object() : NULL;
+
+	for (size_t i = 0; tls && i < array_size(files); i++) {
+		auto_free char *path = xasprintf("%s/%s", folder, files[i][0]);
+		json_t *text = cli_read_text(path);
+
+		if (text)
+			json_object_set_new(tls, files[i][1], text);
+		else
+			fprintf(cli->err, "warning: %s cannot be read\n", path);
+	}
+	return tls;
+}
+
+/* Settings and credentials out of options and the environment, beside those that are given. */
+static void complete(struct cli *cli, const struct cli_args *args, const char *name,
+	json_t *settings, json_t *credentials)
+{
+	const char *host = cli_value(args, "host"), *endpoint = cli_value(args, "endpoint");
+
+	if (str_eq(name, "kubeflow")) {
+		if (!endpoint && !json_object_get(settings, "endpoint"))
+			endpoint = getenv("KF_PIPELINES_ENDPOINT");
+		set_text(settings, "endpoint", endpoint);
+	} else if (str_eq(name, "docker")) {
+		const char *where;
+		json_t *tls = NULL;
+
+		if (!host && !json_object_get(settings, "host"))
+			host = getenv("DOCKER_HOST");
+		set_text(settings, "host", host);
+		where = doc_str_or(settings, "host", "");
+		if (!json_object_get(settings, "tls") && str_starts_with(where, "tcp://"))
+			tls = docker_tls(cli);
+		if (tls)
+			json_object_set_new(credentials, "tls", tls);
+	}
+}
+
 int cli_backend_open(struct cli *cli, const struct cli_args *args, const char *name,
-	const json_t *given, void (*wake)(void *arg, const char *namespace_, const char *run),
-	void *arg, struct cli_backend *ret_backend)
+	const json_t *given, const json_t *credentials,
+	void (*wake)(void *arg, const char *namespace_, const char *run), void *arg,
+	struct cli_backend *ret_backend)
 {
 	struct cli_backend backend = {.runner = runner_find(name)};
 	struct runner_env env = {.wake = wake, .wake_arg = arg};
 	struct runner_settings settings = {.ambient = true, .local_endpoints = true};
-	const char *host = cli_value(args, "host");
 	auto_err err = ERR_INIT;
+	json_t *all;
 	int code = cli_backend_check(cli, name);
 
 	if (code != CLI_OK)
 		return code;
 	backend.settings = given ? json_deep_copy(given) : json_object();
-	if (host)
-		json_object_set_new(backend.settings, "host", json_string(host));
+	all = credentials ? json_deep_copy(credentials) : json_object();
+	complete(cli, args, name, backend.settings, all);
 	settings.spec = backend.settings;
+	settings.credentials = all;
 	if (loop_new(&backend.loop, &err) < 0 ||
 		(env.loop = backend.loop,
 			backend.runner->open(&env, &settings, &backend.backend, &err) < 0)) {
-		loop_free(backend.loop);
-		json_decref(backend.settings);
-		return cli_fail(cli, CLI_USAGE, "%s", err_message(&err));
+		code = cli_fail(cli, CLI_USAGE, "%s", err_message(&err));
+		cli_backend_close(&backend);
 	}
-	*ret_backend = backend;
-	return CLI_OK;
+	cli_secrets_wipe(all);
+	if (code == CLI_OK)
+		*ret_backend = backend;
+	return code;
 }
 
 void cli_backend_close(struct cli_backend *backend)

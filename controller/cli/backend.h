@@ -9,11 +9,19 @@
 #include "cli/cmd.h"
 #include "runners/runner.h"
 
-#define BACKEND_OPTIONS                                                             \
-	{                                                                           \
-		.name = "host", .type = CLI_STRING, .argument = "URL",              \
-		.help = "Docker engine: unix:///path or tcp://host:port (default: " \
-			"$DOCKER_HOST, /var/run/docker.sock)"                       \
+#define BACKEND_OPTIONS                                                                        \
+	{.name = "host",                                                                       \
+		.type = CLI_STRING,                                                            \
+		.argument = "URL",                                                             \
+		.help = "Docker engine: unix:///path or tcp://host:port (default: "            \
+			"$DOCKER_HOST, /var/run/docker.sock); by TLS with the files of "       \
+			"$DOCKER_CERT_PATH"},                                                  \
+	{                                                                                      \
+		.name = "endpoint", .type = CLI_STRING, .argument = "URL",                     \
+		.help = "Kubeflow Pipelines: address of the API (default: "                    \
+			"$KF_PIPELINES_ENDPOINT); the token of the file "                      \
+			"$KF_PIPELINES_SA_TOKEN_PATH is used where the FondantBackend has no " \
+			"auth"                                                                 \
 	}
 
 struct cli_backend {
@@ -26,11 +34,15 @@ struct cli_backend {
 /* CLI_USAGE, which is said, where this program cannot run pipelines on backends of that name. */
 int cli_backend_check(struct cli *cli, const char *name);
 
-/* name: "docker"; given: FondantBackend.spec.<name> of the files, NULL: none. Wakes by `wake`. Says
- * what is wrong and returns the exit code; CLI_OK: opened. */
+/*
+ * name: "docker"; given: FondantBackend.spec.<name> of the files, NULL: none; credentials as of
+ * struct runner_settings, NULL: none. Wakes by `wake`. Says what is wrong and returns the exit
+ * code; CLI_OK: opened.
+ */
 int cli_backend_open(struct cli *cli, const struct cli_args *args, const char *name,
-	const json_t *given, void (*wake)(void *arg, const char *namespace_, const char *run),
-	void *arg, struct cli_backend *ret_backend);
+	const json_t *given, const json_t *credentials,
+	void (*wake)(void *arg, const char *namespace_, const char *run), void *arg,
+	struct cli_backend *ret_backend);
 void cli_backend_close(struct cli_backend *backend);
 
 /* A UUID of the run's name; owned. And "<run>-<8 hex of it>" as the operator has it. */

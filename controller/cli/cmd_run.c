@@ -20,6 +20,7 @@
 
 struct running {
 	struct cli *cli;
+	const struct cli_args *args;
 	struct cli_backend backend;
 	struct drive drive;
 	struct frozen_spec *spec;
@@ -27,7 +28,7 @@ struct running {
 	enum step_phase *shown;
 	char *trouble; /* told last */
 	int interrupts;
-	bool given_up;
+	bool given_up, url_shown;
 };
 
 /* --- what is shown --- */
@@ -86,6 +87,9 @@ static void show(struct drive *drive, const struct run_state *state)
 	struct running *r = container_of(drive, struct running, drive);
 
 	free(take_ptr(r->trouble));
+	if (state->url && !r->url_shown && !cli_value(r->args, "output"))
+		fprintf(r->cli->out, "its page: %s\n", state->url);
+	r->url_shown = r->url_shown || state->url;
 	for (int i = 0; i < state->steps_len; i++) {
 		if (state->steps[i].phase == r->shown[i])
 			continue;
@@ -126,9 +130,13 @@ static void interrupted(struct loop_signal *signals, int signo)
 		return;
 	}
 	fprintf(r->cli->err,
-		"kubectl fondant: run %s is left as it is: containers that run go on, and no "
-		"further step is started; `kubectl fondant cancel %s` stops them\n",
-		r->drive.run.name, r->drive.run.name);
+		"kubectl fondant: run %s is left as it is: %s; `kubectl fondant cancel %s` stops "
+		"it\n",
+		r->drive.run.name,
+		r->backend.runner->whole ? "it goes on at the backend"
+					 : "containers that run go on, and no further step is "
+					   "started",
+		r->drive.run.name);
 	r->given_up = true;
 	loop_stop(r->backend.loop);
 }
@@ -240,7 +248,7 @@ static int load(struct running *r, const struct frozen_text *frozen, const char 
 }
 
 static int drive_to_its_end(struct running *r, const struct cli_args *args, const char *name,
-	const json_t *secrets, const json_t *given)
+	const json_t *secrets, const json_t *given, const json_t *credentials)
 {
 	auto_free char *uid = cli_run_uid(name);
 	auto_free char *run_id = cli_run_id(name, uid);
@@ -248,7 +256,8 @@ static int drive_to_its_end(struct running *r, const struct cli_args *args, cons
 	auto_err err = ERR_INIT;
 	int code;
 
-	code = cli_backend_open(r->cli, args, r->spec->backend, given, changed, r, &r->backend);
+	code = cli_backend_open(
+		r->cli, args, r->spec->backend, given, credentials, changed, r, &r->backend);
 	if (code != CLI_OK)
 		return code;
 	cli_pull_auths(r->cli, &pull);
@@ -269,10 +278,10 @@ static int drive_to_its_end(struct running *r, const struct cli_args *args, cons
 	if (watch_signals(r, &err) < 0)
 		return cli_fail(r->cli, CLI_USAGE, "%s", err_message(&err));
 	if (!cli_value(args, "output"))
-		fprintf(r->cli->out,
-			"run %s on %s: this command orders the steps, and has to go on until the "
-			"end\n",
-			name, r->backend.runner->name);
+		fprintf(r->cli->out, "run %s on %s: %s\n", name, r->backend.runner->name,
+			r->backend.runner->whole
+				? "this command follows it"
+				: "this command orders the steps, and has to go on until the end");
 	r->shown = xcalloc((size_t)r->spec->steps_len + 1, sizeof(*r->shown));
 	drive_start(&r->drive);
 	loop_run(r->backend.loop);
@@ -285,10 +294,10 @@ static int drive_to_its_end(struct running *r, const struct cli_args *args, cons
 static int run_one(struct cli *cli, const struct cli_args *args, struct workspace *ws,
 	const struct frozen_text *frozen)
 {
-	struct running r = {.cli = cli};
+	struct running r = {.cli = cli, .args = args};
 	const char *given = cli_value(args, "name");
 	auto_free char *name = given ? xstrdup(given) : new_name(frozen->name);
-	json_t *secrets = NULL;
+	json_t *secrets = NULL, *credentials = NULL;
 	int code;
 
 	if (!str_is_dns_label(name))
@@ -297,10 +306,14 @@ static int run_one(struct cli *cli, const struct cli_args *args, struct workspac
 	if (code == CLI_OK)
 		code = cli_secrets(cli, args, ws, r.spec, &secrets);
 	if (code == CLI_OK)
-		code = drive_to_its_end(&r, args, name, secrets, frozen->settings);
+		code = cli_credentials(
+			cli, args, ws, r.spec->namespace_, frozen->settings, &credentials);
+	if (code == CLI_OK)
+		code = drive_to_its_end(&r, args, name, secrets, frozen->settings, credentials);
 	cli_backend_close(&r.backend);
 	frozen_spec_free(r.spec);
 	cli_secrets_wipe(secrets);
+	cli_secrets_wipe(credentials);
 	free(r.shown);
 	free(r.trouble);
 	return code;
@@ -356,13 +369,15 @@ static const char *const examples[] = {
 	"the same with another parameter, its data in a folder of the engine's machine",
 	"run -f pipelines/ publish --backend docker --secret warehouse/token=env:TOKEN",
 	"one pipeline of a folder, with the value of a secret argument out of the environment",
+	"run -f pipeline.yaml --backend kubeflow --endpoint https://kfp.example",
+	"a pipeline on Kubeflow Pipelines, followed to its end",
 	NULL,
 };
 
 const struct cli_command cmd_run = {
 	.name = "run",
 	.summary = "run a pipeline to its end, without the operator",
-	.usage = "-f FILE... [PIPELINE] --backend docker [options]",
+	.usage = "-f FILE... [PIPELINE] --backend docker|kubeflow [options]",
 	.description =
 		"Compiles the pipeline, or takes a frozen spec as `compile -o json` prints it, and "
 		"runs it on a backend to its end. On a Docker engine this command itself orders "
@@ -371,7 +386,8 @@ const struct cli_command cmd_run = {
 		"side, and a local working directory is mounted into all of them. The run is a "
 		"project of Docker Compose: docker compose ls, ps and logs show it. Containers "
 		"stay "
-		"for their logs until docker compose -p RUN-ID down removes them.\n\nThe same name "
+		"for their logs until docker compose -p RUN-ID down removes them. Kubeflow "
+		"Pipelines gets the whole pipeline, and this command follows it.\n\nThe same name "
 		"takes up a run where it was left. Ctrl-C cancels it; a second one leaves it as it "
 		"is.\n\nExit code: 0 it succeeded; 1 it failed, or the input is wrong; 2 wrong "
 		"usage, or the backend could not be used; 130 it was cancelled by Ctrl-C.",

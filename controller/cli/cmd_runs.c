@@ -41,7 +41,7 @@ static int open_run(struct cli *cli, const struct cli_args *args, struct asking 
 	if (!str_is_dns_label(name))
 		return cli_usage(cli, args, "\"%.80s\" is not the name of a run", name);
 	code = cli_backend_open(
-		cli, args, cli_value(args, "backend"), NULL, NULL, NULL, &a->backend);
+		cli, args, cli_value(args, "backend"), NULL, NULL, NULL, NULL, &a->backend);
 	if (code != CLI_OK)
 		return code;
 	a->uid = cli_run_uid(name);
@@ -213,7 +213,7 @@ static int cancel(struct cli *cli, const struct cli_args *args)
 
 /* --- the commands --- */
 
-static const char *const backends[] = {"docker", NULL};
+static const char *const backends[] = {"docker", "kubeflow", NULL};
 
 #define RUN_BACKEND_OPTION                                                                    \
 	{                                                                                     \

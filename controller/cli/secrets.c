@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "doc/json.h"
 #include "doc/path.h"
 #include "reconcile/credentials.h"
@@ -63,9 +64,19 @@ static json_t *text_of(const struct buf *value)
 	return memchr(buf_str(value), '\0', len) ? NULL : json_stringn(buf_str(value), len);
 }
 
-static json_t *from_source(struct cli *cli, const char *key, const char *source)
+json_t *cli_read_text(const char *path)
 {
 	struct buf text = BUF_INIT_MAX(SECRET_MAX);
+	json_t *value = read_file(path, &text) == 0 ? text_of(&text) : NULL;
+
+	if (text.data)
+		explicit_bzero(text.data, text.len);
+	buf_free(&text);
+	return value;
+}
+
+static json_t *from_source(struct cli *cli, const char *key, const char *source)
+{
 	json_t *value = NULL;
 	const char *variable;
 
@@ -76,14 +87,10 @@ static json_t *from_source(struct cli *cli, const char *key, const char *source)
 			cli_fail(cli, CLI_USAGE, "--secret %s: there is no variable %s", key,
 				source + strlen("env:"));
 	} else if (str_starts_with(source, "file:")) {
-		if (read_file(source + strlen("file:"), &text) == 0)
-			value = text_of(&text);
+		value = cli_read_text(source + strlen("file:"));
 		if (!value)
 			cli_fail(cli, CLI_USAGE, "--secret %s: %s cannot be read as text", key,
 				source + strlen("file:"));
-		if (text.data)
-			explicit_bzero(text.data, text.len);
-		buf_free(&text);
 	} else {
 		cli_fail(cli, CLI_USAGE,
 			"--secret %s: write env:VARIABLE or file:PATH, so that no value stands on "
@@ -122,29 +129,120 @@ static json_t *from_files(
 	return NULL;
 }
 
+/* *ret_value: a new reference. */
+static int find(struct cli *cli, const struct cli_args *args, const struct workspace *ws,
+	const char *namespace_, const char *name, const char *key, json_t **ret_value)
+{
+	auto_free char *both = xasprintf("%s/%s", name, key);
+	const char *source = source_of(args, both);
+
+	*ret_value =
+		source ? from_source(cli, both, source) : from_files(ws, namespace_, name, key);
+	if (*ret_value)
+		return CLI_OK;
+	if (source)
+		return CLI_USAGE;
+	return cli_fail(cli, CLI_FINDINGS,
+		"secret %s is not known: give --secret %s=env:VARIABLE or file:PATH, or the Secret "
+		"among the files",
+		both, both);
+}
+
 static int take(struct cli *cli, const struct cli_args *args, const struct workspace *ws,
 	const struct frozen_spec *spec, const json_t *argument, json_t *secrets)
 {
 	const char *name = doc_str_or(argument, "secretKeyRef.name", "");
 	const char *key = doc_str_or(argument, "secretKeyRef.key", "");
 	auto_free char *both = xasprintf("%s/%s", name, key);
-	const char *source = source_of(args, both);
 	json_t *value;
+	int code;
 
 	if (json_object_get(secrets, both))
 		return CLI_OK;
-	value = source ? from_source(cli, both, source)
-		       : from_files(ws, spec->namespace_, name, key);
-	if (!value && !source)
-		return cli_fail(cli, CLI_FINDINGS,
-			"secret %s is not known: give --secret %s=env:VARIABLE or file:PATH, or "
-			"the "
-			"Secret among the files",
-			both, both);
-	if (!value)
-		return CLI_USAGE;
-	json_object_set_new(secrets, both, value);
+	code = find(cli, args, ws, spec->namespace_, name, key, &value);
+	if (code == CLI_OK)
+		json_object_set_new(secrets, both, value);
+	return code;
+}
+
+/* --- of a FondantBackend --- */
+
+struct walk {
+	struct cli *cli;
+	const struct cli_args *args;
+	const struct workspace *ws;
+	const char *namespace_;
+	json_t *credentials;
+};
+
+/* Of {secretRef: {name}}: the files of TLS. */
+static int take_files(struct walk *walk, const char *name, const char *path)
+{
+	static const char *const keys[] = {"ca.crt", "tls.crt", "tls.key"};
+	json_t *all = json_object(), *value;
+
+	for (size_t i = 0; i < array_size(keys); i++) {
+		auto_free char *both = xasprintf("%s/%s", name, keys[i]);
+
+		if (source_of(walk->args, both))
+			value = from_source(walk->cli, both, source_of(walk->args, both));
+		else
+			value = from_files(walk->ws, walk->namespace_, name, keys[i]);
+		if (value)
+			json_object_set_new(all, keys[i], value);
+	}
+	json_object_set_new(walk->credentials, path, all);
+	if (json_object_size(all))
+		return CLI_OK;
+	return cli_fail(walk->cli, CLI_FINDINGS,
+		"secret %s is not known: give --secret %s/ca.crt=file:PATH, and so on, or the "
+		"Secret among the files",
+		name, name);
+}
+
+static int walk_settings(struct walk *walk, const json_t *settings, const char *path)
+{
+	const json_t *key = json_object_get(settings, "secretKeyRef");
+	const json_t *whole = json_object_get(settings, "secretRef");
+	const char *name;
+	json_t *child, *value;
+	int code = CLI_OK;
+
+	if (key) {
+		code = find(walk->cli, walk->args, walk->ws, walk->namespace_,
+			doc_str_or(key, "name", ""), doc_str_or(key, "key", ""), &value);
+		if (code == CLI_OK)
+			json_object_set_new(walk->credentials, path, value);
+		return code;
+	}
+	if (whole)
+		return take_files(walk, doc_str_or(whole, "name", ""), path);
+	json_object_foreach ((json_t *)settings, name, child) {
+		auto_free char *below = *path ? xasprintf("%s.%s", path, name) : xstrdup(name);
+
+		if (str_eq(name, "serviceAccountToken"))
+			return cli_fail(walk->cli, CLI_FINDINGS,
+				"only the operator has a token of a service account of its cluster "
+				"(%s): leave auth out and name a token file, or give bearerToken",
+				below);
+		code = json_is_object(child) ? walk_settings(walk, child, below) : CLI_OK;
+		if (code != CLI_OK)
+			return code;
+	}
 	return CLI_OK;
+}
+
+int cli_credentials(struct cli *cli, const struct cli_args *args, struct workspace *ws,
+	const char *namespace_, const json_t *settings, json_t **ret_credentials)
+{
+	struct walk walk = {.cli = cli,
+		.args = args,
+		.ws = ws,
+		.namespace_ = namespace_,
+		.credentials = json_object()};
+
+	*ret_credentials = walk.credentials;
+	return settings ? walk_settings(&walk, settings, "") : CLI_OK;
 }
 
 int cli_secrets(struct cli *cli, const struct cli_args *args, struct workspace *ws,

@@ -1,0 +1,250 @@
+"""kubectl fondant on Kubeflow Pipelines: a server that judges by the vendor's own messages, held
+against answers of a real one, and driven by the vendor's own client."""
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kit import ROOT, free_port, probe_step, wait_until
+
+PROGRAM = os.environ.get("KUBECTL_FONDANT", str(ROOT / "build/kubectl-fondant"))
+PYTHON = ROOT / ".cache/kfp-venv/bin/python"
+ANSWERS = ROOT / "tests/data/kubeflow/answers-2.17.txt"
+
+
+@contextlib.contextmanager
+def serving(**environment):
+    port = free_port()
+    process = subprocess.Popen([str(PYTHON), str(ROOT / "tests/kubeflow_server.py"), str(port)],
+                               env={**os.environ, **environment})
+    url = f"http://127.0.0.1:{port}"
+
+    def answers():
+        assert process.poll() is None
+        try:
+            return urllib.request.urlopen(url + "/test/runs", timeout=5).read()
+        except OSError:
+            return False
+    try:
+        wait_until(answers, 60, lambda: "the server does not answer")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def server():
+    subprocess.run([str(ROOT / "tests/deps"), "kfp"], check=True, stdout=sys.stderr)
+    with serving(TOKEN="let me in", TAG="2.17.0") as url:
+        yield url
+
+
+class Lab:
+    def __init__(self, server, folder):
+        self.server = server
+        self.folder = folder
+        (folder / "token").write_text("let me in\n")
+        self.env = {**os.environ, "KF_PIPELINES_SA_TOKEN_PATH": str(folder / "token")}
+
+    def write(self, word="", **settings):
+        steps = [probe_step("load", produces=["a"], arguments={"note": word or "x"}),
+                 probe_step("write", consumes=["a"])]
+        pipeline = {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantPipeline",
+                    "metadata": {"name": "lab"}, "spec": {
+                        "workingDirectory": "s3://lake/fondant", "serviceAccountName": "loader",
+                        "podTemplate": {"spec": {"nodeSelector": {"disk": "fast"}}},
+                        "steps": steps}}
+        backend = {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantBackend",
+                   "metadata": {"name": "default"},
+                   "spec": {"kubeflow": {"endpoint": self.server, "experiment": "corpus",
+                                         "pipelineRoot": "s3://lake/kfp", **settings}}}
+        file = self.folder / "lab.yaml"
+        file.write_text(yaml.safe_dump_all([pipeline, backend], sort_keys=False))
+        return str(file)
+
+    def argv(self, file, name):
+        return [PROGRAM, "run", "-f", file, "--backend", "kubeflow", "--name", name]
+
+    def run(self, file, name, *more, code=0):
+        done = subprocess.run([*self.argv(file, name), *more], capture_output=True, text=True,
+                              env=self.env, timeout=120)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def call(self, *argv):
+        return subprocess.run([PROGRAM, *argv, "--backend", "kubeflow", "--endpoint", self.server],
+                              capture_output=True, text=True, env=self.env, timeout=60)
+
+    def runs(self):
+        """Of the server: display name -> everything of the run."""
+        found = json.loads(urllib.request.urlopen(self.server + "/test/runs", timeout=10).read())
+        return {run["body"]["display_name"]: run for run in found.values()}
+
+    def of(self, name):
+        [run] = [run for shown, run in self.runs().items() if shown.startswith(f"{name}-")]
+        return run
+
+
+@pytest.fixture
+def lab(server, tmp_path):
+    return Lab(server, tmp_path)
+
+
+def test_a_run_to_its_end(lab):
+    done = lab.run(lab.write(), "whole")
+    assert re.search(r"its page: \S+/#/runs/details/[0-9a-f-]{36}", done.stdout)
+    assert "run whole: Succeeded" in done.stdout
+    run = lab.of("whole")
+    assert run["workflows"] == 1
+    body = run["body"]
+    assert body["service_account"] == "loader"
+    assert body["runtime_config"] == {"pipeline_root": "s3://lake/kfp"}
+    platform = body["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]
+    assert "disk" in json.dumps(platform)
+    status = lab.call("status", "whole", "-o", "json")
+    assert json.loads(status.stdout)["phase"] == "Succeeded", status.stderr
+    assert {s["name"]: s["phase"] for s in json.loads(status.stdout)["steps"]} == {
+        "load": "Succeeded", "write": "Succeeded"}
+
+
+def test_a_failure(lab):
+    done = lab.run(lab.write("fail"), "broken", "-o", "json", code=1)
+    result = json.loads(done.stdout[done.stdout.index("{\n"):])
+    steps = {step["name"]: step for step in result["steps"]}
+    assert steps["load"]["phase"] == "Failed" and "/#/runs/details/" in steps["load"]["message"]
+    assert steps["write"]["phase"] == "Skipped"
+
+
+def test_ctrl_c_terminates_it(lab):
+    process = subprocess.Popen(lab.argv(lab.write("hang"), "stop"), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=lab.env)
+    wait_until(lambda: any(name.startswith("stop-") for name in lab.runs()), 60, lambda: "not there")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "run stop: Cancelled" in out, out + err
+
+
+def test_a_killed_command_finds_its_run_again(lab):
+    file = lab.write()
+    for _ in range(5):
+        process = subprocess.Popen(lab.argv(file, "killed"), stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, env=lab.env)
+        process.stdout.readline()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert "run killed: Succeeded" in lab.run(file, "killed").stdout
+    assert lab.of("killed")["workflows"] == 1
+
+
+def test_cancel_by_name(lab):
+    process = subprocess.Popen(lab.argv(lab.write("hang"), "other"), stdout=subprocess.PIPE,
+                               text=True, env=lab.env)
+    wait_until(lambda: any(n.startswith("other-") for n in lab.runs()), 60, lambda: "not there")
+    assert lab.call("cancel", "other").returncode == 0
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "Failed" in out
+    nobody = lab.call("status", "nobody")
+    assert nobody.returncode == 1 and "no run nobody" in nobody.stderr
+
+
+def test_credentials(lab):
+    (lab.folder / "token").write_text("wrong")
+    done = lab.run(lab.write(), "denied", code=2)
+    assert "there is no user identity header" in done.stderr and "wrong" not in done.stderr
+    given = {"bearerToken": {"secretKeyRef": {"name": "kfp", "key": "token"}}}
+    file = lab.write(auth=given)
+    missing = lab.run(file, "denied", code=1)
+    assert "--secret kfp/token=env:VARIABLE" in missing.stderr
+    lab.env["KFP"] = "let me in"
+    done = lab.run(file, "allowed", "--secret", "kfp/token=env:KFP")
+    assert "let me in" not in done.stdout + done.stderr + json.dumps(lab.of("allowed"))
+
+
+CLIENT = """
+import sys, json, kfp
+client = kfp.Client(host=sys.argv[1], existing_token="let me in")
+assert client.create_experiment("by-client").display_name == "by-client"
+assert client.create_experiment("by-client").display_name == "by-client"  # lists, then adopts
+found = client.get_run(sys.argv[2])
+done = client.wait_for_run_completion(sys.argv[2], timeout=60, sleep_duration=1)
+names = [task.display_name for task in done.run_details.task_details]
+listed = client.list_runs(filter=json.dumps({"predicates": [
+    {"key": "display_name", "operation": 1, "stringValue": found.display_name}]}))
+print(json.dumps([found.display_name, done.state, "load" in names, len(listed.runs)]))
+"""
+
+
+def test_the_vendors_client_sees_the_run(lab):
+    """Both speak to the same server: so it is one, and what we started is a run to it."""
+    lab.run(lab.write(), "seen")
+    run = lab.of("seen")
+    done = subprocess.run([str(PYTHON), "-W", "ignore", "-c", CLIENT, lab.server,
+                           run["body"]["run_id"]], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [
+        run["body"]["display_name"], "SUCCEEDED", True, 1]
+
+
+# --- the server itself ----------------------------------------------------------------------------
+
+def recorded():
+    """(method, path, body, status, answer) of the record, where the request is whole."""
+    found = re.findall(r"^> (GET|POST|DELETE) (\S+)(?:   (\{.*\}))?\n< (\d+)\n(.*)$",
+                       ANSWERS.read_text(), re.MULTILINE)
+    return [one for one in found if "..." not in one[2]]
+
+
+def ask(server, method, path, body):
+    request = urllib.request.Request(server + "/apis/v2beta1" + path, method=method,
+                                     data=body.encode() or None,
+                                     headers={"Authorization": "Bearer let me in"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+SAME = ["/healthz", "/experiments", "/runs", "/nosuch", "/runs?filter=notjson"]
+
+
+@pytest.mark.parametrize("method, path, body, status, answer", [
+    one for one in recorded() if one[1] in SAME and "pipeline_version_reference" not in one[2]])
+def test_the_server_answers_as_the_recorded_one(server, method, path, body, status, answer):
+    if status == "409":
+        ask(server, method, path, body)
+    elif path == "/experiments" and status == "200":
+        body = body.replace("exp1", f"exp-{os.getpid()}")
+    got, said = ask(server, method, path, body)
+    assert got == int(status)
+    want = json.loads(answer)
+    assert set(said) == set(want)
+    if "code" in want:
+        assert said["code"] == want["code"]
+        assert len(said.get("details", [])) == len(want.get("details", []))
+
+
+def test_a_second_post_starts_a_second_workflow(lab, server):
+    lab.run(lab.write(), "twice")
+    body = lab.of("twice")["body"]
+    status, said = ask(server, "POST", "/runs", json.dumps(body))
+    assert status == 500 and "Duplicate entry" in said["message"]
+    assert lab.of("twice")["workflows"] == 2
+
+
+@pytest.mark.parametrize("change", [{"foo": 1}, {"pipeline_spec": {"a": 1}}, {"pipeline_spec": None}])
+def test_what_is_wrong_is_refused(server, change):
+    status, said = ask(server, "POST", "/runs", json.dumps({"display_name": "x", **change}))
+    assert (status, said["code"]) == ((400, 3) if "foo" in change else (500, 13))
+    assert Path(ANSWERS).exists()
