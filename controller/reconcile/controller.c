@@ -255,12 +255,23 @@ static void backend_changed(struct scope *scope, const struct kube_object *objec
 	kube_cache_each(scope->caches[CACHED_RUNS], queue_unstarted_of, &change);
 }
 
+/* The backend that a run is pinned to: it is protected from then on, and no more after its last. */
+static void queue_backend_of(struct controller *c, const struct kube_object *run, bool initial)
+{
+	auto_json *json = strstr(run->text, "\"backend\"") ? kube_object_json(run) : NULL;
+	const char *name = doc_str(json, "status.backend.name");
+
+	if (name)
+		queue_key(c, QUEUE_KEY_BACKEND_USE, run->namespace_, name, initial);
+}
+
 static void run_changed(struct scope *scope, const struct kube_object *object, bool initial)
 {
 	struct controller *c = scope->controller;
 
 	queue_key(c, QUEUE_KEY_RUN, object->namespace_, object->name, initial);
 	queue_indexed_pipeline(c, object, initial);
+	queue_backend_of(c, object, initial);
 	/* whoever waits for its turn looks again */
 	if (!initial && object->index)
 		queue_runs_of(scope, object->index);

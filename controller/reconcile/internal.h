@@ -142,6 +142,7 @@ struct work {
 #define QUEUE_KEY_PIPELINE 'P'
 #define QUEUE_KEY_RUN 'R'
 #define QUEUE_KEY_BACKEND 'B'
+#define QUEUE_KEY_BACKEND_USE 'U' /* whether runs use it, without a probe */
 
 /* "P/namespace/name", "R/namespace/name" or "B/namespace/name". Owned. */
 char *work_key(char kind, const char *namespace_, const char *name);
@@ -179,6 +180,7 @@ void work_backend_release(struct work *work);
 
 void work_pipeline(struct work *work);
 void work_backend(struct work *work);
+void work_backend_use(struct work *work);
 void work_run(struct work *work);
 void work_run_release(struct work *work);
 void work_release(struct work *work);

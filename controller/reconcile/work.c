@@ -36,6 +36,7 @@ static const struct key_kind {
 	{QUEUE_KEY_PIPELINE, &kube_pipelines, CACHED_PIPELINES, work_pipeline},
 	{QUEUE_KEY_RUN, &kube_runs, CACHED_RUNS, work_run},
 	{QUEUE_KEY_BACKEND, &kube_backends, CACHED_BACKENDS, work_backend},
+	{QUEUE_KEY_BACKEND_USE, &kube_backends, CACHED_BACKENDS, work_backend_use},
 };
 
 static const struct key_kind *kind_of(char letter)

@@ -150,3 +150,11 @@ void work_backend(struct work *work)
 	}
 	work_open_backend(work, runner, settings, probe, conclude);
 }
+
+void work_backend_use(struct work *work)
+{
+	struct backend_view view = view_of(work);
+
+	backend_protect(&view, &work->plan);
+	work_execute(work);
+}
