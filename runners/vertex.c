@@ -104,7 +104,7 @@ static void vertex_compile(
 		runtime_config(spec));
 }
 
-/* POD_TEMPLATE for the sake of `env`, PARALLEL_LIMIT for failurePolicy: what else the two would
+/* POD_TEMPLATE for the words of our own, PARALLEL_LIMIT for failurePolicy: what else the two would
  * allow is refused above. */
 const struct runner runner_vertex = {
 	.name = "vertex",
