@@ -4,7 +4,7 @@
 
 /*
  * podTemplate, accelerator and what stands with them in the feature bits pass the compiler only to
- * be refused by sagemaker_check with advice of this backend's own; env shares a bit with them.
+ * be refused by sagemaker_check with advice of this backend's own.
  */
 const struct runner runner_sagemaker = {
 	.name = "sagemaker",
