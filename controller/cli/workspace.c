@@ -7,6 +7,7 @@
 #include "compiler/python.h"
 #include "doc/path.h"
 #include "reconcile/native.h"
+#include "reconcile/policy.h"
 #include "runners/runner.h"
 
 #define GROUP "fondant.ai/"
@@ -262,16 +263,20 @@ static void refuse_backend(const char *backend, struct compile_output *output)
 	drop_text(output);
 }
 
-/* What the backend's own document cannot say, as the operator finds it. */
+/* What the backend's own document cannot say, and its policy denies, as the operator finds it. */
 static void check_document(const struct runner *runner, const struct object *given,
 	const struct compile_input *input, struct compile_output *output)
 {
 	struct backend_choice choice = {
 		.runner = runner, .settings = workspace_settings(given, runner->name)};
+	size_t before = diag_errors(&output->diags);
 	json_t *document = native_document(&choice, input->spec, output->text, output->text_len,
 		input->pipeline, &output->diags);
 
-	if (runner->document && !document)
+	if (choice.settings)
+		policy_check_text(
+			given->json, input->spec, output->text, output->text_len, &output->diags);
+	if (diag_errors(&output->diags) > before)
 		drop_text(output);
 	json_decref(document);
 }

@@ -222,7 +222,7 @@ static void component_changed(struct scope *scope, const struct kube_object *obj
 
 struct backend_change {
 	struct controller *controller;
-	const struct kube_object *backend;
+	const struct kube_object *backend; /* or a run of it: something of the namespace */
 };
 
 static void queue_pipeline_of(void *arg, struct kube_object *pipeline)
@@ -255,14 +255,19 @@ static void backend_changed(struct scope *scope, const struct kube_object *objec
 	kube_cache_each(scope->caches[CACHED_RUNS], queue_unstarted_of, &change);
 }
 
-/* The backend that a run is pinned to: it is protected from then on, and no more after its last. */
-static void queue_backend_of(struct controller *c, const struct kube_object *run, bool initial)
+/* The backend that a run is pinned to: it is protected from then on, and no more after its last; a
+ * run that has ended makes room for one that waits. */
+static void queue_backend_of(struct scope *scope, const struct kube_object *run, bool initial)
 {
 	auto_json *json = strstr(run->text, "\"backend\"") ? kube_object_json(run) : NULL;
 	const char *name = doc_str(json, "status.backend.name");
+	struct backend_change change = {scope->controller, run};
 
-	if (name)
-		queue_key(c, QUEUE_KEY_BACKEND_USE, run->namespace_, name, initial);
+	if (!name)
+		return;
+	queue_key(scope->controller, QUEUE_KEY_BACKEND_USE, run->namespace_, name, initial);
+	if (!initial && run_is_final(json))
+		kube_cache_each(scope->caches[CACHED_RUNS], queue_unstarted_of, &change);
 }
 
 static void run_changed(struct scope *scope, const struct kube_object *object, bool initial)
@@ -271,7 +276,7 @@ static void run_changed(struct scope *scope, const struct kube_object *object, b
 
 	queue_key(c, QUEUE_KEY_RUN, object->namespace_, object->name, initial);
 	queue_indexed_pipeline(c, object, initial);
-	queue_backend_of(c, object, initial);
+	queue_backend_of(scope, object, initial);
 	/* whoever waits for its turn looks again */
 	if (!initial && object->index)
 		queue_runs_of(scope, object->index);

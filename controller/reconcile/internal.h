@@ -181,6 +181,8 @@ void work_backend_release(struct work *work);
 void work_pipeline(struct work *work);
 void work_backend(struct work *work);
 void work_backend_use(struct work *work);
+/* Runs of its namespace that are pinned to the FondantBackend and not final. */
+int work_backend_runs(const struct work *work, const json_t *backend);
 void work_run(struct work *work);
 void work_run_release(struct work *work);
 void work_release(struct work *work);

@@ -13,6 +13,7 @@
 #include "reconcile/backend.h"
 #include "reconcile/names.h"
 #include "reconcile/native.h"
+#include "reconcile/policy.h"
 #include "reconcile/pipeline_status.h"
 #include "reconcile/run.h"
 #include "runners/runner.h"
@@ -183,11 +184,13 @@ static void add_backend_diags(struct pass *p)
 	}
 }
 
-/* The backend's own document, for the run id <frozen name>; what it cannot say is an error. */
+/* The backend's own document, for the run id <frozen name>; what it cannot say, and what its policy
+ * denies, is an error. */
 static void make_native(struct pass *p)
 {
 	auto_free char *name = name_frozen(p->name, p->out.hash);
 
+	policy_check_text(p->backend.object, p->spec, p->out.text, p->out.text_len, &p->out.diags);
 	p->native = native_document(
 		&p->backend, p->spec, p->out.text, p->out.text_len, name, &p->out.diags);
 }

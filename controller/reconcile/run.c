@@ -10,6 +10,7 @@
 #include "kube/conditions.h"
 #include "reconcile/backend.h"
 #include "reconcile/names.h"
+#include "reconcile/policy.h"
 #include "reconcile/run_status.h"
 #include "runners/kubernetes_observe.h"
 
@@ -173,6 +174,13 @@ static void hold(const struct run_view *view, struct plan *plan)
 			finalizers));
 }
 
+static bool is_full(const struct run_view *view, const struct backend_choice *choice)
+{
+	int64_t most = policy_max_active_runs(choice->object);
+
+	return most && view->active_runs >= most;
+}
+
 /* RUN_GO when it is pinned, or needs no pin. */
 static enum run_admission pin_backend(const struct run_view *view, struct plan *plan)
 {
@@ -186,6 +194,12 @@ static enum run_admission pin_backend(const struct run_view *view, struct plan *
 	if (!backend_choose(&source, name, "spec.backendRef", &choice, &diags))
 		return wait_for(view, RUN_PENDING, diags.items[0].reason,
 			xstrdup(diags.items[0].message), plan);
+	if (is_full(view, &choice))
+		return wait_for(view, RUN_QUEUED, "BackendFull",
+			xasprintf("policy.maxActiveRuns of FondantBackend \"%s\" is %lld: it "
+				  "waits for a run to end",
+				choice.name, (long long)policy_max_active_runs(choice.object)),
+			plan);
 	/* one write a pass: the status that follows needs the resourceVersion of the first */
 	if (choice.runner->outside && !name_has_finalizer(view->run, FINALIZER_RUN))
 		hold(view, plan);

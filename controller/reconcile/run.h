@@ -16,6 +16,8 @@ struct run_view {
 	const json_t *runs;     /* array: all runs of the pipeline, this one too */
 	const json_t *frozen;   /* array: frozen ConfigMaps of the pipeline, metadata only */
 	const json_t *backends; /* object: name -> FondantBackend that it may be for */
+	int active_runs;        /* of the backend that it is not pinned to yet, where that has a
+				 * limit: those pinned and not final */
 	bool has_jobs;          /* steps were started, whatever the status says */
 	int64_t now_s;
 };

@@ -9,6 +9,7 @@
 #include "kube/conditions.h"
 #include "reconcile/names.h"
 #include "reconcile/native.h"
+#include "reconcile/policy.h"
 #include "reconcile/run_status.h"
 
 static json_t *map_body(const struct run_freeze *freeze, const struct backend_choice *backend,
@@ -130,6 +131,7 @@ static void compile(const struct run_freeze *freeze, const struct backend_choice
 	*ret_native = NULL;
 	if (compile_pipeline(&input, out) != 0)
 		return;
+	policy_check_text(backend->object, input.spec, out->text, out->text_len, &out->diags);
 	name = name_frozen(pipeline, out->hash);
 	*ret_native =
 		native_document(backend, input.spec, out->text, out->text_len, name, &out->diags);

@@ -69,7 +69,7 @@ void work_backend_release(struct work *work)
 
 struct search {
 	const char *namespace_, *uid;
-	bool found;
+	int found;
 };
 
 static void find_user(void *arg, struct kube_object *object)
@@ -77,22 +77,26 @@ static void find_user(void *arg, struct kube_object *object)
 	struct search *search = arg;
 	auto_json *run = NULL;
 
-	if (search->found || !str_eq(object->namespace_, search->namespace_) ||
-		!strstr(object->text, search->uid))
+	if (!str_eq(object->namespace_, search->namespace_) || !strstr(object->text, search->uid))
 		return;
 	run = kube_object_json(object);
-	search->found =
+	search->found +=
 		str_eq(doc_str(run, "status.backend.uid"), search->uid) && !run_is_final(run);
+}
+
+int work_backend_runs(const struct work *work, const json_t *backend)
+{
+	struct search search = {work->namespace_, doc_str_or(backend, "metadata.uid", "none"), 0};
+
+	kube_cache_each(work->scope->caches[CACHED_RUNS], find_user, &search);
+	return search.found;
 }
 
 static struct backend_view view_of(const struct work *work)
 {
-	struct search search = {
-		work->namespace_, doc_str_or(work->object, "metadata.uid", "none"), false};
-
-	kube_cache_each(work->scope->caches[CACHED_RUNS], find_user, &search);
-	return (struct backend_view){
-		.backend = work->object, .in_use = search.found, .now_s = time_wall_ms() / 1000};
+	return (struct backend_view){.backend = work->object,
+		.in_use = work_backend_runs(work, work->object) > 0,
+		.now_s = time_wall_ms() / 1000};
 }
 
 static void conclude(struct work *work, const struct err *err)

@@ -16,9 +16,12 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "reconcile/names.h"
+#include "reconcile/policy.h"
 #include "reconcile/run_freeze.h"
 #include "reconcile/run_status.h"
 #include "runners/kubernetes_job.h"
+
+#define POLICY_TEXT_MAX 4096
 
 void run_live_free(void *value)
 {
@@ -353,13 +356,34 @@ static bool backend_fits(struct work *work, const struct runner *runner)
 	return false;
 }
 
+/* A frozen spec may be older than the policy, or made by anybody: a run that would start under one
+ * that denies it does not. Without a pin the policy of `default` holds. */
+static bool policy_allows(struct work *work)
+{
+	const char *name = doc_str_or(work->object, "status.backend.name", BACKEND_DEFAULT);
+	auto_diags diags = DIAG_LIST_INIT;
+	auto_buf text = BUF_INIT;
+
+	if (work->view.has_jobs)
+		return true;
+	policy_check(json_object_get(work->view.backends, name), work->live->spec->json, &diags);
+	if (!diags.len)
+		return true;
+	diag_format(&diags, &text, POLICY_TEXT_MAX);
+	run_fail(&work->view, "PolicyDenied", buf_str(&text), &work->plan);
+	work->live = NULL;
+	map_del(&work->controller->lives, work->key);
+	work_execute(work);
+	return false;
+}
+
 static void open_backend(struct work *work)
 {
 	const struct runner *runner = &runner_kubernetes;
 	const json_t *settings = NULL;
 
 	backend_pinned(work->object, &runner, &settings);
-	if (backend_fits(work, runner))
+	if (backend_fits(work, runner) && policy_allows(work))
 		work_open_backend(work, runner, settings, observe, cannot_open);
 }
 
@@ -549,6 +573,17 @@ static const char *backend_wanted(const struct run_view *view)
 	return name ? name : doc_str(view->pipeline, "spec.backendRef.name");
 }
 
+/* For the limit of a backend that it is not pinned to yet. */
+static int active_runs(const struct work *work)
+{
+	const char *name = run_backend_name(&work->view);
+	const json_t *backend = json_object_get(work->view.backends, name ? name : "");
+
+	if (doc_get(work->object, "status.backend") || !policy_max_active_runs(backend))
+		return 0;
+	return work_backend_runs(work, backend);
+}
+
 void work_run(struct work *work)
 {
 	auto_free char *pipeline = run_pipeline_name(work->object);
@@ -566,6 +601,7 @@ void work_run(struct work *work)
 	}
 	work->view.backends =
 		scope_backends(work->scope, work->namespace_, backend_wanted(&work->view));
+	work->view.active_runs = active_runs(work);
 	admission = run_admit(&work->view, &work->plan, &work->spec_name, &work->pinned_hash);
 	if (admission == RUN_FREEZE) {
 		get_spec(work, got_pipeline_spec);

@@ -14,6 +14,7 @@
 #include "reconcile/backend.h"
 #include "reconcile/names.h"
 #include "reconcile/native.h"
+#include "reconcile/run.h"
 #include "quoted_json.h"
 
 #define NOW INT64_C(1800000000)
@@ -115,6 +116,34 @@ static void what_cannot_be_chosen(void **state)
 }
 
 /* --- pins --- */
+
+/* Where the policy allows no more, a run is not pinned, and says what it waits for. */
+static void a_full_backend(void **state)
+{
+	auto_json *backends = json_pack("{s:o}", "kfp", backend_of("kubernetes"));
+	auto_json *run = quoted_json("{'metadata': {'name': 'r', 'namespace': 'n', 'uid': 'u'}, "
+				     "'spec': {'frozenSpecRef': {'name': 'p-1'}}}");
+	auto_json *frozen = quoted_json("[{'metadata': {'name': 'p-1'}}]");
+	struct run_view view = {
+		.run = run, .frozen = frozen, .backends = backends, .active_runs = 2, .now_s = NOW};
+	struct plan plan = {0};
+	auto_free char *name = NULL, *hash = NULL;
+
+	(void)state;
+	doc_set_new(json_array_get(frozen, 0), "metadata.annotations",
+		json_pack("{s:s}", ANNOTATION_BACKEND, "kfp"));
+	doc_set_new(json_object_get(backends, "kfp"), "spec.policy",
+		json_pack("{s:i}", "maxActiveRuns", 2));
+	assert_int_equal(run_admit(&view, &plan, &name, &hash), RUN_WAIT);
+	assert_int_equal(plan.len > 0, 1);
+	assert_string_equal(doc_str(plan.writes[0].body, "status.phase"), "Queued");
+	assert_null(doc_get(plan.writes[0].body, "status.backend"));
+	plan_clear(&plan);
+	view.active_runs = 1;
+	assert_int_equal(run_admit(&view, &plan, &name, &hash), RUN_WAIT);
+	assert_string_equal(doc_str(plan.writes[0].body, "status.backend.name"), "kfp");
+	plan_clear(&plan);
+}
 
 static void a_pin_outlives_edits(void **state)
 {
@@ -323,6 +352,7 @@ int main(void)
 		cmocka_unit_test(an_edit_changes_the_hash_and_a_status_does_not),
 		cmocka_unit_test(without_one_the_implicit_one_is),
 		cmocka_unit_test(what_cannot_be_chosen),
+		cmocka_unit_test(a_full_backend),
 		cmocka_unit_test(a_pin_outlives_edits),
 		cmocka_unit_test(ready_with_its_version),
 		cmocka_unit_test(a_failed_probe_says_why),
