@@ -27,9 +27,8 @@
 #include "runners/remote.h"
 
 #define POLL_MIN_MS 3000
-#define DATA_AGAIN_MS 2000 /* while it is not known whether cached data is there */
-#define SETTLE_MS 5000     /* from a POST without an answer until the run must be visible */
-#define POSTED_MAX 10000   /* posts that are remembered */
+#define SETTLE_MS 5000   /* from a POST without an answer until the run must be visible */
+#define POSTED_MAX 10000 /* posts that are remembered */
 #define TITLE "Kubeflow Pipelines"
 
 static const struct kfp_dialect dialect = {
@@ -184,61 +183,10 @@ static bool answered(const struct kubeflow_call *call)
 
 static void hand_over(struct work *work)
 {
-	struct run_state *state = &work->state;
-	int64_t since = 0;
-
-	for (int i = 0; i < state->steps_len; i++) {
-		int64_t start = state->steps[i].start_s;
-
-		if (start && (!since || start < since))
-			since = start;
-	}
-	if (!run_phase_final(state->phase) && !state->look_again_ms)
-		state->look_again_ms =
-			remote_poll_ms(since ? work->run->now_s - since : 0, POLL_MIN_MS);
+	remote_pace(work->run, POLL_MIN_MS, &work->state);
 	run_state_clear(work->ret_state);
-	*work->ret_state = *state;
+	*work->ret_state = work->state;
 	work->state = (struct run_state){0};
-}
-
-/* It was at the server: a step was reported. */
-static bool was_there(const struct runner_run *run)
-{
-	for (int i = 0; run->spec && i < run->spec->steps_len; i++) {
-		enum step_phase phase = run->known[i].phase;
-
-		if (phase != STEP_WAITING && phase != STEP_CACHED)
-			return true;
-	}
-	return false;
-}
-
-/* The server has no such run. */
-static void absent(struct work *work)
-{
-	const struct runner_run *run = work->run;
-
-	if (!run->spec && !run->cancelling) {
-		work->op->result = err_set(&work->op->err, ERR_USER, "RunNotFound",
-			"the server has no run %s (%s)", run->name, work->id);
-		return;
-	}
-	if (was_there(run))
-		remote_lost(run, TITLE, &work->state);
-	else if (run->cancelling)
-		remote_conclude(run, REMOTE_CANCELLED, NULL, &work->state);
-	else
-		work->state.needs_submit = true;
-	hand_over(work);
-}
-
-/* Steps that the server has not begun are with it: they do not wait for us. */
-static void mark_there(struct run_state *state)
-{
-	for (int i = 0; i < state->steps_len; i++) {
-		if (state->steps[i].phase == STEP_WAITING)
-			state->steps[i].phase = STEP_PENDING;
-	}
 }
 
 static void run_seen(struct kubeflow_call *call)
@@ -246,34 +194,18 @@ static void run_seen(struct kubeflow_call *call)
 	struct work *work = work_of(call);
 
 	if (call->api.status == 404) {
-		absent(work);
+		work->op->result = remote_absent(work->run, TITLE, &work->state, &work->op->err);
+		hand_over(work);
 		finish(work);
 	} else if (!answered(call)) {
 		fail_call(work, "get the run");
 	} else {
 		map_del(&work->kubeflow->posted, work->id);
-		mark_there(&work->state);
+		remote_mark_there(&work->state);
 		kubeflow_observe(work->run, call->api.answer, &work->state);
 		hand_over(work);
 		finish(work);
 	}
-}
-
-/* Nothing was recorded, so nothing is there. */
-static void first_look(struct work *work, bool settled)
-{
-	struct run_state *state = &work->state;
-
-	if (work->run->cancelling) {
-		remote_conclude(work->run, REMOTE_CANCELLED, NULL, state);
-	} else if (!settled) {
-		free(take_ptr(state->backend_run_id));
-		state->look_again_ms = DATA_AGAIN_MS;
-	} else if (!remote_all_hit(state)) {
-		state->needs_submit = true;
-	}
-	hand_over(work);
-	finish_later(work);
 }
 
 static void kubeflow_run_observe(void *backend, const struct runner_run *run,
@@ -287,7 +219,9 @@ static void kubeflow_run_observe(void *backend, const struct runner_run *run,
 	work->state.backend_run_id = xstrdup(work->id);
 	settled = !run->spec || remote_begin(run, recorded, &work->state);
 	if (!recorded) {
-		first_look(work, settled);
+		remote_first_look(run, settled, &work->state);
+		hand_over(work);
+		finish_later(work);
 		return;
 	}
 	work->state.url = kubeflow_run_url(&work->kubeflow->server, work->id);

@@ -10,6 +10,7 @@
 #include "compiler/argv.h"
 #include "runners/hit.h"
 
+#define DATA_AGAIN_MS 2000 /* while it is not known whether cached data is there */
 #define POLL_MAX_MS 60000
 #define POLL_SHARE 10 /* of a run's age: the pause between two looks */
 
@@ -177,6 +178,66 @@ void remote_lost(const struct runner_run *run, const char *where, struct run_sta
 		state->reason = xstrdup("RunLost");
 		state->message = take_ptr(why);
 	}
+}
+
+void remote_first_look(const struct runner_run *run, bool settled, struct run_state *state)
+{
+	if (run->cancelling) {
+		remote_conclude(run, REMOTE_CANCELLED, NULL, state);
+	} else if (!settled) {
+		free(take_ptr(state->backend_run_id));
+		state->look_again_ms = DATA_AGAIN_MS;
+	} else if (!remote_all_hit(state)) {
+		state->needs_submit = true;
+	}
+}
+
+static bool was_there(const struct runner_run *run)
+{
+	for (int i = 0; run->spec && i < run->spec->steps_len; i++) {
+		enum step_phase phase = run->known[i].phase;
+
+		if (phase != STEP_WAITING && phase != STEP_CACHED)
+			return true;
+	}
+	return false;
+}
+
+int remote_absent(
+	const struct runner_run *run, const char *where, struct run_state *state, struct err *err)
+{
+	if (!run->spec && !run->cancelling)
+		return err_set(err, ERR_USER, "RunNotFound", "%s has no run %s (%s)", where,
+			run->name, state->backend_run_id ? state->backend_run_id : "");
+	if (was_there(run))
+		remote_lost(run, where, state);
+	else if (run->cancelling)
+		remote_conclude(run, REMOTE_CANCELLED, NULL, state);
+	else
+		state->needs_submit = true;
+	return 0;
+}
+
+void remote_mark_there(struct run_state *state)
+{
+	for (int i = 0; i < state->steps_len; i++) {
+		if (state->steps[i].phase == STEP_WAITING)
+			state->steps[i].phase = STEP_PENDING;
+	}
+}
+
+void remote_pace(const struct runner_run *run, int64_t min_ms, struct run_state *state)
+{
+	int64_t since = 0;
+
+	for (int i = 0; i < state->steps_len; i++) {
+		int64_t start = state->steps[i].start_s;
+
+		if (start && (!since || start < since))
+			since = start;
+	}
+	if (!run_phase_final(state->phase) && !state->look_again_ms)
+		state->look_again_ms = remote_poll_ms(since ? run->now_s - since : 0, min_ms);
 }
 
 /* --- documents --- */

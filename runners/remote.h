@@ -49,6 +49,19 @@ bool remote_is_cached(const struct native_input *in, int step);
  * of this run will leave. Owned; NULL for a step that reads none. */
 char *remote_input_manifest(const struct native_input *in, int step);
 
+/* Before anything is recorded, so that nothing is at the backend; settled: what remote_begin said.
+ * It ends here, submits, or is looked at again. */
+void remote_first_look(const struct runner_run *run, bool settled, struct run_state *state);
+/* The backend has no such run: it is submitted, was cancelled before that, or is lost where a step
+ * was reported once. < 0 with err, class user, RunNotFound: nobody but the backend knew it. where:
+ * "Vertex AI". */
+int remote_absent(
+	const struct runner_run *run, const char *where, struct run_state *state, struct err *err);
+/* Steps that the backend has not begun are with it: they do not wait for us. */
+void remote_mark_there(struct run_state *state);
+/* When to look again, from min_ms on, by how long its first step has been running. */
+void remote_pace(const struct runner_run *run, int64_t min_ms, struct run_state *state);
+
 /* The run was at the backend and is not any more: Failed, reason RunLost. */
 void remote_lost(const struct runner_run *run, const char *where, struct run_state *state);
 

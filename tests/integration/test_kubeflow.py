@@ -155,7 +155,7 @@ def test_cancel_by_name(lab):
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 1 and "Failed" in out
     nobody = lab.call("status", "nobody")
-    assert nobody.returncode == 1 and "no run nobody" in nobody.stderr
+    assert nobody.returncode == 1 and "has no run nobody" in nobody.stderr
 
 
 def test_credentials(lab):
