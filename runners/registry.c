@@ -7,12 +7,12 @@ const struct runner *const runner_all[] = {
 	&runner_kubernetes,
 	&runner_docker,
 	&runner_kubeflow,
+	&runner_vertex,
 	NULL,
 };
 
 const struct runner *const runner_documents[] = {
 	&runner_sagemaker,
-	&runner_vertex,
 	NULL,
 };
 

@@ -1,111 +1,330 @@
 /*
- * Vertex AI Pipelines: the document, a PipelineJob with the specification inside (cloud-backends.md
- * 2.1, 2.2). Machines are chosen by the limits. What belongs to the backend and not to the pipeline
- * (service account, network, key) goes with the request.
+ * Vertex AI Pipelines. A job's id is made of the run's UID and recorded before it is created; a
+ * second creation of it is refused by the server (ALREADY_EXISTS), and adopted where the job's
+ * label says that it is this run's.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "compiler/compile.h"
 #include "doc/path.h"
-#include "runners/kfp_ir.h"
-#include "runners/runner.h"
+#include "runners/remote.h"
+#include "runners/vertex_job.h"
+#include "runners/vertex_server.h"
 
-#define NAME_MAX_LEN 128 /* of displayName */
-#define LABEL_MAX_LEN 63
+#define POLL_MIN_MS 5000
+#define TITLE "Vertex AI"
+#define ID_SIZE (REMOTE_UUID_SIZE + 8)
 
-/* aiplatform.v1.AcceleratorType. */
-static const char *const accelerators[] = {"NVIDIA_TESLA_T4", "NVIDIA_L4", "NVIDIA_TESLA_K80",
-	"NVIDIA_TESLA_P100", "NVIDIA_TESLA_V100", "NVIDIA_TESLA_P4", "NVIDIA_TESLA_A100",
-	"NVIDIA_A100_80GB", "NVIDIA_H100_80GB", "NVIDIA_H100_MEGA_80GB", "NVIDIA_H200_141GB",
-	"NVIDIA_B200", "NVIDIA_GB200", "NVIDIA_RTX_PRO_6000", "TPU_V2", "TPU_V3", "TPU_V4_POD",
-	"TPU_V5_LITEPOD", NULL};
-
-static const struct kfp_dialect dialect = {
-	.title = "Vertex AI",
-	.cpu_max = 96,
-	.memory_max = 624e9,
-	.accelerators = accelerators,
+struct vertex {
+	struct runner_env env;
+	struct vertex_server server;
+	json_t *settings;
 };
 
-static void check_pipeline(const struct frozen_spec *spec, struct diag_list *diags)
-{
-	if (json_object_get(spec->json, "podTemplate"))
-		diag_add(diags, "podTemplate", "UnsupportedSetting",
-			"Vertex AI has no pods that can be changed; remove it");
-	if (json_object_get(spec->json, "serviceAccountName"))
-		diag_add(diags, "serviceAccountName", "UnsupportedSetting",
-			"is a service account of Kubernetes; Vertex AI runs as the one that the "
-			"FondantBackend names");
-	if (spec->max_parallel)
-		diag_add(diags, "maxParallelSteps", "UnsupportedSetting",
-			"Vertex AI starts every step that can start; remove it");
-	if (spec->working_directory[0] == '/')
-		diag_add(diags, "workingDirectory", "UnsupportedSetting",
-			"Vertex AI mounts no volumes; give a URI such as gs://bucket/folder");
-}
+/* One runner_op under way. */
+struct work {
+	struct vertex *vertex;
+	const struct runner_run *run;
+	struct runner_op *op;
+	struct run_state *ret_state; /* observe */
+	struct run_state state;
+	char id[ID_SIZE]; /* "run-<UUID>": it begins with a letter */
+	char *label;      /* that says whose run the job is; submit */
+	struct vertex_call call;
+	struct loop_defer defer;
+};
 
-/* [a-z0-9_-]{0,63}; a changed one ends in 8 hex of the text's SHA-256. New reference. */
-static json_t *label_value(const char *text)
-{
-	char hex[DIGEST_HEX_SIZE];
-	auto_free char *copy = xstrdup(text);
-	auto_free char *cut = NULL;
+/* --- life of a backend --- */
 
-	for (char *c = copy; *c; c++) {
-		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", *c))
-			*c = '-';
+static int vertex_open(const struct runner_env *env, const struct runner_settings *settings,
+	void **ret_backend, struct err *err)
+{
+	struct vertex *vertex = xnew(struct vertex);
+
+	if (vertex_server_init(&vertex->server, env->loop, settings, err) < 0) {
+		free(vertex);
+		return -1;
 	}
-	if (str_eq(copy, text) && strlen(text) <= LABEL_MAX_LEN)
-		return json_string(text);
-	digest_sha256_hex(text, strlen(text), hex);
-	cut = xasprintf("%.*s-%.8s", LABEL_MAX_LEN - 9, copy, hex);
-	return json_string(cut);
+	vertex->env = *env;
+	vertex->settings = json_deep_copy(settings->spec);
+	*ret_backend = vertex;
+	return 0;
 }
 
-static json_t *labels_of(const struct frozen_spec *spec, const char *run_id)
+static void vertex_close(void *backend)
 {
-	char hex[DIGEST_HEX_SIZE];
-	auto_free char *hash = xstrndup(frozen_spec_hash(spec, hex), LABEL_MAX_LEN);
-	json_t *labels = json_object();
+	struct vertex *vertex = backend;
 
-	json_object_set_new(labels, "fondant-pipeline", label_value(spec->pipeline));
-	json_object_set_new(labels, "fondant-run", label_value(run_id));
-	json_object_set_new(labels, "fondant-spec", label_value(hash));
-	return labels;
+	vertex_server_clear(&vertex->server);
+	json_decref(vertex->settings);
+	free(vertex);
 }
 
-static json_t *runtime_config(const struct frozen_spec *spec)
-{
-	json_t *config = json_pack("{s:s}", "failurePolicy",
-		spec->fail_fast ? "PIPELINE_FAILURE_POLICY_FAIL_FAST"
-				: "PIPELINE_FAILURE_POLICY_FAIL_SLOW");
+/* --- calls --- */
 
-	/* Else the backend's pipelineRoot, which goes with the request. */
-	if (str_starts_with(spec->working_directory, "gs://"))
-		json_object_set_new(
-			config, "gcsOutputDirectory", json_string(spec->working_directory));
-	return config;
+static struct work *work_new(
+	struct vertex *vertex, const struct runner_run *run, struct runner_op *op)
+{
+	struct work *work = xnew(struct work);
+	char uuid[REMOTE_UUID_SIZE];
+
+	work->vertex = vertex;
+	work->run = run;
+	work->op = op;
+	if (run)
+		snprintf(work->id, sizeof(work->id), "run-%s", remote_uuid(run->uid, uuid));
+	op->result = 0;
+	op->step = -1;
+	op->state = work;
+	return work;
 }
 
-static void vertex_compile(
-	const struct native_input *in, json_t **ret_native, struct diag_list *diags)
+static void work_free(struct work *work)
 {
-	const struct frozen_spec *spec = in->spec;
-	auto_free char *name = xasprintf("%.*s", NAME_MAX_LEN, in->run_id);
-	json_t *pipeline;
+	loop_defer_del(&work->defer);
+	vertex_call_free(&work->call);
+	free(work->label);
+	run_state_clear(&work->state);
+	work->op->state = NULL;
+	free(work);
+}
 
-	check_pipeline(spec, diags);
-	kfp_ir_build(in, &dialect, &pipeline, NULL, diags);
-	kfp_check_size(spec, pipeline, NULL, diags);
-	*ret_native = json_pack("{s:s, s:o, s:o, s:o}", "displayName", name, "labels",
-		labels_of(spec, in->run_id), "pipelineSpec", pipeline, "runtimeConfig",
-		runtime_config(spec));
+static void finish(struct work *work)
+{
+	struct runner_op *op = work->op;
+
+	work_free(work);
+	op->done(op);
+}
+
+static void finish_deferred(struct loop_defer *defer)
+{
+	finish(container_of(defer, struct work, defer));
+}
+
+/* done must not run inside the call that began. */
+static void finish_later(struct work *work)
+{
+	loop_defer_add(work->vertex->env.loop, &work->defer, finish_deferred);
+}
+
+static void fail_call(struct work *work, const char *what)
+{
+	work->op->result = vertex_fail(&work->call, what, &work->op->err);
+	finish(work);
+}
+
+static struct work *work_of(struct vertex_call *call)
+{
+	return container_of(call, struct work, call);
+}
+
+static bool answered(const struct vertex_call *call)
+{
+	return call->api.err.class == ERR_NONE && call->api.status == 200 &&
+	       json_is_object(call->api.answer);
+}
+
+/* A request about the job: "" or ":cancel". */
+static void ask(struct work *work, const char *method, const char *verb, json_t *body,
+	void (*done)(struct vertex_call *call))
+{
+	auto_free char *path = xasprintf("/pipelineJobs/%s%s", work->id, verb);
+
+	vertex_send(&work->vertex->server, &work->call, method, path, body, true, done);
+}
+
+/* --- observe --- */
+
+static void hand_over(struct work *work)
+{
+	remote_pace(work->run, POLL_MIN_MS, &work->state);
+	run_state_clear(work->ret_state);
+	*work->ret_state = work->state;
+	work->state = (struct run_state){0};
+}
+
+static void job_seen(struct vertex_call *call)
+{
+	struct work *work = work_of(call);
+
+	if (call->api.status == 404) {
+		work->op->result = remote_absent(work->run, TITLE, &work->state, &work->op->err);
+	} else if (!answered(call)) {
+		fail_call(work, "get the pipeline job");
+		return;
+	} else {
+		remote_mark_there(&work->state);
+		vertex_job_observe(work->run, call->api.answer, &work->state);
+	}
+	hand_over(work);
+	finish(work);
+}
+
+static void vertex_observe(void *backend, const struct runner_run *run, struct run_state *ret_state,
+	struct runner_op *op)
+{
+	struct work *work = work_new(backend, run, op);
+	bool recorded = !run->spec || remote_recorded(run, work->id), settled;
+
+	work->ret_state = ret_state;
+	run_state_init(&work->state, run->spec ? run->spec->steps_len : 0);
+	work->state.backend_run_id = xstrdup(work->id);
+	settled = !run->spec || remote_begin(run, recorded, &work->state);
+	if (!recorded) {
+		remote_first_look(run, settled, &work->state);
+		hand_over(work);
+		finish_later(work);
+		return;
+	}
+	work->state.url = vertex_run_url(&work->vertex->server, work->id);
+	ask(work, "GET", "", NULL, job_seen);
+}
+
+/* --- submit --- */
+
+static void refuse(struct work *work, const char *reason, const char *why)
+{
+	work->op->result = err_set(&work->op->err, ERR_USER, reason, "%s", why);
+	finish(work);
+}
+
+static void taken_seen(struct vertex_call *call)
+{
+	struct work *work = work_of(call);
+	const char *run = json_string_value(
+		json_object_get(json_object_get(call->api.answer, "labels"), VERTEX_LABEL_RUN));
+
+	if (!answered(call))
+		fail_call(work, "get the pipeline job");
+	else if (str_eq(run, work->label))
+		finish(work); /* it is ours */
+	else
+		refuse(work, "NameConflict",
+			"a pipeline job of another run has the id of this one; start a new run");
+}
+
+static void created(struct vertex_call *call)
+{
+	struct work *work = work_of(call);
+
+	if (answered(call))
+		finish(work);
+	else if (call->api.status == 409)
+		ask(work, "GET", "", NULL, taken_seen);
+	else
+		fail_call(work, "create the pipeline job");
+}
+
+static void add_text(json_t *object, const char *name, const char *text)
+{
+	if (text)
+		json_object_set_new(object, name, json_string(text));
+}
+
+/* The PipelineJob with what the backend adds; NULL with the op's err. New reference. */
+static json_t *job_body(struct work *work)
+{
+	const json_t *settings = work->vertex->settings;
+	struct native_input in = {.spec = work->run->spec,
+		.run_id = work->run->run_id,
+		.settings = settings,
+		.steps = work->run->known};
+	auto_diags diags = DIAG_LIST_INIT;
+	json_t *job = NULL, *runtime;
+
+	vertex_job_compile(&in, &job, &diags);
+	if (diag_errors(&diags)) {
+		auto_buf text = BUF_INIT;
+
+		diag_format(&diags, &text, 2000);
+		err_set(&work->op->err, ERR_USER, "Refused", "%s", buf_str(&text));
+		json_decref(job);
+		return NULL;
+	}
+	work->label = xstrdup(json_string_value(
+		json_object_get(json_object_get(job, "labels"), VERTEX_LABEL_RUN)));
+	runtime = json_object_get(job, "runtimeConfig");
+	add_text(runtime, "gcsOutputDirectory", doc_str(settings, "pipelineRoot"));
+	add_text(job, "serviceAccount", doc_str(settings, "serviceAccount"));
+	add_text(job, "network", doc_str(settings, "network"));
+	if (json_object_get(runtime, "gcsOutputDirectory"))
+		return job;
+	json_decref(job);
+	err_set(&work->op->err, ERR_USER, "Refused",
+		"vertex.pipelineRoot: Vertex AI needs a folder of its own, gs://bucket/folder, "
+		"where "
+		"the working directory is none");
+	return NULL;
+}
+
+static void vertex_submit(void *backend, const struct runner_run *run, struct runner_op *op)
+{
+	struct work *work = work_new(backend, run, op);
+	json_t *body = job_body(work);
+	auto_free char *path = xasprintf("/pipelineJobs?pipelineJobId=%s", work->id);
+
+	if (!body) {
+		op->result = -1;
+		finish_later(work);
+		return;
+	}
+	/* the id makes it harmless to send twice */
+	vertex_send(&work->vertex->server, &work->call, "POST", path, body, true, created);
+}
+
+/* --- cancel --- */
+
+static void cancelled(struct vertex_call *call)
+{
+	struct work *work = work_of(call);
+	int status = call->api.status;
+
+	/* 400 FAILED_PRECONDITION: it has ended; the next look tells */
+	if (answered(call) || status == 400 || status == 404 || status == 409)
+		finish(work);
+	else
+		fail_call(work, "cancel the pipeline job");
+}
+
+static void vertex_cancel(void *backend, const struct runner_run *run, struct runner_op *op)
+{
+	ask(work_new(backend, run, op), "POST", ":cancel", json_object(), cancelled);
+}
+
+/* --- probe --- */
+
+static void jobs_seen(struct vertex_call *call)
+{
+	struct work *work = work_of(call);
+
+	if (answered(call))
+		finish(work);
+	else
+		fail_call(work, "list pipeline jobs");
+}
+
+static void vertex_probe(void *backend, struct runner_probe *ret_probe, struct runner_op *op)
+{
+	struct work *work = work_new(backend, NULL, op);
+
+	(void)ret_probe; /* there is no version to tell */
+	vertex_send(&work->vertex->server, &work->call, "GET", "/pipelineJobs?pageSize=1", NULL,
+		true, jobs_seen);
+}
+
+static void vertex_op_cancel(void *backend, struct runner_op *op)
+{
+	(void)backend;
+	if (op->state)
+		work_free(op->state);
 }
 
 /* POD_TEMPLATE for the words of our own, PARALLEL_LIMIT for failurePolicy: what else the two would
- * allow is refused above. */
+ * allow is refused by vertex_job.c. */
 const struct runner runner_vertex = {
 	.name = "vertex",
 	.summary = "Vertex AI Pipelines, IR 2.1.0 in a PipelineJob",
@@ -115,5 +334,12 @@ const struct runner runner_vertex = {
 	.document = "vertex.json",
 	.whole = true,
 	.outside = true,
-	.compile = vertex_compile,
+	.compile = vertex_job_compile,
+	.open = vertex_open,
+	.close = vertex_close,
+	.probe = vertex_probe,
+	.observe = vertex_observe,
+	.submit = vertex_submit,
+	.cancel = vertex_cancel,
+	.op_cancel = vertex_op_cancel,
 };

@@ -32,7 +32,7 @@ struct drive_fixture {
 	struct loop *loop;
 	const struct runner *runner;
 	struct frozen_spec *spec;
-	json_t *settings, *secrets;
+	json_t *settings, *secrets, *credentials;
 	const int *asked; /* requests that the fake has seen */
 	void *backend;
 	struct drive drive;
@@ -96,7 +96,8 @@ static void drive_waked(void *arg, const char *namespace_, const char *run)
 static void begin(struct drive_fixture *f)
 {
 	struct runner_env env = {.loop = f->loop, .wake = drive_waked, .wake_arg = f};
-	struct runner_settings settings = {.spec = f->settings, .local_endpoints = true};
+	struct runner_settings settings = {
+		.spec = f->settings, .credentials = f->credentials, .local_endpoints = true};
 
 	assert_int_equal(f->runner->open(&env, &settings, &f->backend, NULL), 0);
 	f->drive = (struct drive){.loop = f->loop,
@@ -167,6 +168,7 @@ static void drive_fixture_clear(struct drive_fixture *f)
 	registry_auth_clear(&f->pull);
 	json_decref(f->settings);
 	json_decref(f->secrets);
+	json_decref(f->credentials);
 	loop_free(f->loop);
 	free(f->trouble);
 }

@@ -1,0 +1,100 @@
+#include "runners/vertex_job.h"
+
+#include <string.h>
+#include "base/digest.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "compiler/compile.h"
+#include "doc/path.h"
+#include "runners/kfp_ir.h"
+
+#define NAME_MAX_LEN 128 /* of displayName */
+#define LABEL_MAX_LEN 63
+
+/* aiplatform.v1.AcceleratorType. */
+static const char *const accelerators[] = {"NVIDIA_TESLA_T4", "NVIDIA_L4", "NVIDIA_TESLA_K80",
+	"NVIDIA_TESLA_P100", "NVIDIA_TESLA_V100", "NVIDIA_TESLA_P4", "NVIDIA_TESLA_A100",
+	"NVIDIA_A100_80GB", "NVIDIA_H100_80GB", "NVIDIA_H100_MEGA_80GB", "NVIDIA_H200_141GB",
+	"NVIDIA_B200", "NVIDIA_GB200", "NVIDIA_RTX_PRO_6000", "TPU_V2", "TPU_V3", "TPU_V4_POD",
+	"TPU_V5_LITEPOD", NULL};
+
+static const struct kfp_dialect dialect = {
+	.title = "Vertex AI",
+	.cpu_max = 96,
+	.memory_max = 624e9,
+	.accelerators = accelerators,
+};
+
+static void check_pipeline(const struct frozen_spec *spec, struct diag_list *diags)
+{
+	if (json_object_get(spec->json, "podTemplate"))
+		diag_add(diags, "podTemplate", "UnsupportedSetting",
+			"Vertex AI has no pods that can be changed; remove it");
+	if (json_object_get(spec->json, "serviceAccountName"))
+		diag_add(diags, "serviceAccountName", "UnsupportedSetting",
+			"is a service account of Kubernetes; Vertex AI runs as the one that the "
+			"FondantBackend names");
+	if (spec->max_parallel)
+		diag_add(diags, "maxParallelSteps", "UnsupportedSetting",
+			"Vertex AI starts every step that can start; remove it");
+	if (spec->working_directory[0] == '/')
+		diag_add(diags, "workingDirectory", "UnsupportedSetting",
+			"Vertex AI mounts no volumes; give a URI such as gs://bucket/folder");
+}
+
+/* [a-z0-9_-]{0,63}; a changed one ends in 8 hex of the text's SHA-256. New reference. */
+static json_t *label_value(const char *text)
+{
+	char hex[DIGEST_HEX_SIZE];
+	auto_free char *copy = xstrdup(text);
+	auto_free char *cut = NULL;
+
+	for (char *c = copy; *c; c++) {
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", *c))
+			*c = '-';
+	}
+	if (str_eq(copy, text) && strlen(text) <= LABEL_MAX_LEN)
+		return json_string(text);
+	digest_sha256_hex(text, strlen(text), hex);
+	cut = xasprintf("%.*s-%.8s", LABEL_MAX_LEN - 9, copy, hex);
+	return json_string(cut);
+}
+
+static json_t *labels_of(const struct frozen_spec *spec, const char *run_id)
+{
+	char hex[DIGEST_HEX_SIZE];
+	auto_free char *hash = xstrndup(frozen_spec_hash(spec, hex), LABEL_MAX_LEN);
+	json_t *labels = json_object();
+
+	json_object_set_new(labels, "fondant-pipeline", label_value(spec->pipeline));
+	json_object_set_new(labels, VERTEX_LABEL_RUN, label_value(run_id));
+	json_object_set_new(labels, "fondant-spec", label_value(hash));
+	return labels;
+}
+
+static json_t *runtime_config(const struct frozen_spec *spec)
+{
+	json_t *config = json_pack("{s:s}", "failurePolicy",
+		spec->fail_fast ? "PIPELINE_FAILURE_POLICY_FAIL_FAST"
+				: "PIPELINE_FAILURE_POLICY_FAIL_SLOW");
+
+	/* Else the backend's pipelineRoot, which goes with the request. */
+	if (str_starts_with(spec->working_directory, "gs://"))
+		json_object_set_new(
+			config, "gcsOutputDirectory", json_string(spec->working_directory));
+	return config;
+}
+
+void vertex_job_compile(const struct native_input *in, json_t **ret_native, struct diag_list *diags)
+{
+	const struct frozen_spec *spec = in->spec;
+	auto_free char *name = xasprintf("%.*s", NAME_MAX_LEN, in->run_id);
+	json_t *pipeline;
+
+	check_pipeline(spec, diags);
+	kfp_ir_build(in, &dialect, &pipeline, NULL, diags);
+	kfp_check_size(spec, pipeline, NULL, diags);
+	*ret_native = json_pack("{s:s, s:o, s:o, s:o}", "displayName", name, "labels",
+		labels_of(spec, in->run_id), "pipelineSpec", pipeline, "runtimeConfig",
+		runtime_config(spec));
+}

@@ -1,0 +1,21 @@
+/*
+ * The document for Vertex AI Pipelines: a PipelineJob with the specification inside
+ * (cloud-backends.md 2.1, 2.2). Machines are chosen by the limits. What belongs to the backend and
+ * not to the pipeline (service account, network, root) goes with the request. Pure.
+ */
+#ifndef RUNNERS_VERTEX_JOB_H
+#define RUNNERS_VERTEX_JOB_H
+
+#include "runners/runner.h"
+
+/* The label that says whose run a job is. */
+#define VERTEX_LABEL_RUN "fondant-run"
+
+void vertex_job_compile(
+	const struct native_input *in, json_t **ret_native, struct diag_list *diags);
+
+/* What GET .../pipelineJobs/{id} says, into the state (remote.h). The steps are as remote_begin
+ * left them; of a run without a spec they are made. */
+void vertex_job_observe(const struct runner_run *run, const json_t *job, struct run_state *state);
+
+#endif

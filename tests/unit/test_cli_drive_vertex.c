@@ -1,0 +1,505 @@
+/*
+ * A run from its creation to its end through cli/drive.h and the runner `vertex`, on a fake of
+ * Vertex AI and of Google's token endpoint: each request lost, each answer lost or replaced by
+ * rubbish, the program killed after each, and taken up again. However it went, there is one job.
+ */
+#include "test_cli_drive_fixture.h"
+
+#include "base/base64.h"
+#include "net/jwt.h"
+#include "runners/google_auth.h"
+#include "tests/fake/vertex.h"
+
+#define MAX_REQUESTS 60
+
+struct fixture {
+	struct drive_fixture d;
+	struct fake_vertex fake;
+};
+
+#define TWO_STEPS                                                                   \
+	"workingDirectory: gs://lake/fondant\n"                                     \
+	"steps:\n"                                                                  \
+	"- name: load\n"                                                            \
+	"  component: {spec: {name: L, description: d, image: 'reg.example/l:1',\n" \
+	"    produces: {a: {type: string}}}}\n"                                     \
+	"- name: write\n"                                                           \
+	"  from: [load]\n"                                                          \
+	"  component: {spec: {name: W, description: d, image: 'reg.example/w:1',\n" \
+	"    consumes: {a: {type: string}}}}\n"
+
+static char *read_file(const char *path)
+{
+	struct buf text = BUF_INIT;
+	FILE *file = fopen(path, "re");
+	char piece[4096];
+	size_t n;
+
+	assert_non_null(file);
+	while ((n = fread(piece, 1, sizeof(piece), file)) > 0)
+		buf_add(&text, piece, n);
+	fclose(file);
+	return buf_take(&text);
+}
+
+/* A key file as Google Cloud gives it. Owned. */
+static char *key_file(const char *token_uri)
+{
+	auto_free char *pem = read_file("tests/data/keys/test-only.pem");
+	auto_json *json = json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "service_account",
+		"client_email", "loader@my-project.iam.gserviceaccount.com", "private_key_id", "k1",
+		"private_key", pem, "token_uri", token_uri);
+
+	return doc_json_dump(json);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = xnew(struct fixture);
+	auto_free char *uri = NULL, *key = NULL;
+
+	drive_fixture_init(&f->d, &runner_vertex, TWO_STEPS);
+	f->d.asked = &f->fake.asked;
+	fake_vertex_start(&f->fake, f->d.loop);
+	uri = xasprintf("%s/token", f->fake.server.url);
+	key = key_file(uri);
+	f->d.settings = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "project", "my-project",
+		"location", "europe-west1", "endpoint", f->fake.server.url, "pipelineRoot",
+		"gs://lake/root", "serviceAccount", "runner@my-project.iam.gserviceaccount.com",
+		"network", "projects/1/global/networks/n");
+	f->d.credentials = json_pack("{s:s}", "auth.serviceAccountKey", key);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	end(&f->d);
+	fake_vertex_stop(&f->fake);
+	drive_fixture_clear(&f->d);
+	free(f);
+	return 0;
+}
+
+static void assert_one_job(const struct fixture *f)
+{
+	assert_int_equal(json_object_size(f->fake.jobs), 1);
+	assert_int_equal(f->fake.created, 1);
+}
+
+static void a_run(void **state)
+{
+	struct fixture *f = *state;
+	const json_t *body;
+	void *iterator;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_one_job(f);
+	assert_step(&f->d, 0, STEP_SUCCEEDED);
+	assert_step(&f->d, 1, STEP_SUCCEEDED);
+	assert_int_equal(f->d.troubles, 0);
+	assert_int_equal(f->fake.tokens, 1);
+	body = doc_get(fake_vertex_job(&f->fake), "body");
+	assert_string_equal(doc_str(body, "displayName"), RUN_ID);
+	assert_string_equal(
+		doc_str(body, "serviceAccount"), "runner@my-project.iam.gserviceaccount.com");
+	assert_string_equal(doc_str(body, "network"), "projects/1/global/networks/n");
+	assert_string_equal(doc_str(body, "runtimeConfig.gcsOutputDirectory"), "gs://lake/root");
+	iterator = json_object_iter(f->fake.jobs);
+	assert_true(str_starts_with(json_object_iter_key(iterator), "run-"));
+	assert_int_equal(strlen(json_object_iter_key(iterator)), 40);
+	assert_int_equal(f->d.drive.known[0].start_s, 1800000000);
+}
+
+static int requests_of_a_run(void)
+{
+	struct fixture *f;
+	void *state;
+	int asked;
+
+	setup(&state);
+	f = state;
+	begin(&f->d);
+	to_the_end(&f->d);
+	asked = f->fake.asked;
+	teardown(&state);
+	assert_in_range(asked, 8, MAX_REQUESTS);
+	return asked;
+}
+
+struct fault {
+	enum fake_fault fault;
+	const char *hostile;
+	int status;
+	bool kill;
+};
+
+static void with_fault(const struct fault *fault)
+{
+	int requests = requests_of_a_run();
+
+	for (int at = 1; at <= requests; at++) {
+		struct fixture *f;
+		void *state;
+
+		setup(&state);
+		f = state;
+		f->fake.fault = fault->fault;
+		f->fake.fault_at = fault->fault == FAKE_WELL ? 0 : at;
+		f->fake.hostile = fault->hostile;
+		f->fake.hostile_status = fault->status;
+		f->d.kill_at = fault->kill ? at : 0;
+		begin(&f->d);
+		to_the_end(&f->d);
+		if (f->d.drive.phase != RUN_SUCCEEDED)
+			fail_msg("request %d: %s %s", at, run_phase_name(f->d.drive.phase),
+				f->d.drive.message ? f->d.drive.message
+						   : err_message(&f->d.drive.err));
+		assert_one_job(f);
+		teardown(&state);
+	}
+}
+
+static void faults(void **state)
+{
+	with_fault(*state);
+}
+
+#define FAULT(title, ...)                                  \
+	{                                                  \
+		title, faults, NULL, NULL, &(struct fault) \
+		{                                          \
+			__VA_ARGS__                        \
+		}                                          \
+	}
+
+/* What has the form of an answer and is none: no end of the program, no second job. */
+static void odd_answers(void **state)
+{
+	static const char *const answers[] = {"[]", "{}", "null", "3",
+		"{\"state\": 3, \"jobDetail\": []}",
+		"{\"state\": \"RUNNING\", \"run_details\": {\"task_details\": [1, "
+		"{\"display_name\": "
+		"[]}]}}"};
+	int requests = requests_of_a_run();
+
+	(void)state;
+	for (size_t i = 0; i < array_size(answers); i++) {
+		for (int at = 1; at <= requests; at++) {
+			struct fixture *f;
+			void *one;
+
+			setup(&one);
+			f = one;
+			f->fake.fault = FAKE_BODY;
+			f->fake.fault_at = at;
+			f->fake.hostile = answers[i];
+			begin(&f->d);
+			for (int64_t ms = 0; !f->d.ended && ms < 600000; ms += TURN_MS)
+				turn(&f->d);
+			assert_in_range(json_object_size(f->fake.jobs), 0, 1);
+			if (fake_vertex_job(&f->fake))
+				assert_one_job(f);
+			teardown(&one);
+		}
+	}
+}
+
+/* --- ends --- */
+
+static void a_step_fails(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.fails = "load";
+	f->fake.why = "The replica workerpool0-0 exited with a non-zero status of 1.";
+	f->fake.code = 9;
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_step(&f->d, 0, STEP_FAILED);
+	assert_step(&f->d, 1, STEP_SKIPPED);
+	assert_string_equal(f->d.drive.known[0].message, f->fake.why);
+	assert_string_equal(f->d.drive.known[0].reason, "Error");
+}
+
+static void a_quota_that_is_used_up_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.fails = "load";
+	f->fake.why =
+		"The following quota metrics exceed quota limits: aiplatform.googleapis.com/x";
+	f->fake.code = 8;
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_string_equal(f->d.drive.known[0].reason, "QuotaExceeded");
+}
+
+static void cancelled(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.hangs = true;
+	begin(&f->d);
+	while (f->d.drive.known[0].phase != STEP_RUNNING)
+		turn(&f->d);
+	drive_cancel(&f->d.drive);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_CANCELLED);
+	assert_step(&f->d, 0, STEP_CANCELLED);
+	assert_one_job(f);
+}
+
+static void deleted_by_somebody(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.hangs = true;
+	begin(&f->d);
+	while (f->d.drive.known[0].phase != STEP_RUNNING)
+		turn(&f->d);
+	json_object_clear(f->fake.jobs);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_non_null(strstr(f->d.drive.message, "somebody deleted it there"));
+	assert_int_equal(f->fake.created, 1);
+}
+
+/* The same id, another run's label: a collision that must not be adopted. */
+static void somebody_elses_job(void **state)
+{
+	struct fixture *f = *state;
+	auto_free char *id = NULL;
+
+	begin(&f->d);
+	while (!f->d.drive.identity)
+		turn(&f->d);
+	id = xstrdup(f->d.drive.identity);
+	json_object_set_new(f->fake.jobs, id,
+		json_pack(
+			"{s:{s:{s:s}}, s:i}", "body", "labels", "fondant-run", "other", "age", 0));
+	f->fake.fault_at = f->fake.asked + 1; /* it is not seen at first */
+	f->fake.fault = FAKE_STATUS;
+	f->fake.hostile = "{}";
+	f->fake.hostile_status = 404;
+	if (f->fake.tokens == 0) /* the first request is for a token */
+		f->fake.fault_at++;
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.err.class, ERR_USER);
+	assert_string_equal(f->d.drive.err.reason, "NameConflict");
+}
+
+static void without_a_root(void **state)
+{
+	struct fixture *f = *state;
+
+	frozen_spec_free(f->d.spec);
+	f->d.spec = freeze(&runner_vertex,
+		"workingDirectory: s3://lake/fondant\n"
+		"steps:\n"
+		"- name: load\n"
+		"  component: {spec: {name: L, description: d, image: i, produces: {a: {type: "
+		"string}}}}\n");
+	json_object_del(f->d.settings, "pipelineRoot");
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.err.class, ERR_USER);
+	assert_non_null(strstr(err_message(&f->d.drive.err), "vertex.pipelineRoot"));
+	assert_int_equal(f->fake.created, 0);
+}
+
+/* --- tokens --- */
+
+static void a_token_that_ends_is_fetched_again(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.hangs = true;
+	begin(&f->d);
+	while (f->d.drive.known[0].phase != STEP_RUNNING)
+		turn(&f->d);
+	f->fake.valid = 100; /* revoked */
+	f->fake.hangs = false;
+	while (f->fake.tokens < 2)
+		turn(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_int_equal(f->fake.tokens, 2);
+	assert_int_equal(f->d.troubles, 0);
+}
+
+static void credentials_that_are_not_taken(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.denies = "Invalid JWT Signature.";
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.err.class, ERR_USER);
+	assert_string_equal(f->d.drive.err.reason, "Unauthorized");
+	assert_non_null(strstr(err_message(&f->d.drive.err), "Invalid JWT Signature."));
+	assert_int_equal(f->fake.created, 0);
+}
+
+/* The claims that were signed; new reference. */
+static json_t *claims_of(const char *form)
+{
+	const char *assertion = strstr(form, "assertion=");
+	auto_free char *text = NULL, *decoded = NULL;
+	const char *dot;
+	size_t len;
+
+	assert_non_null(assertion);
+	dot = strchr(assertion, '.');
+	text = xasprintf("%.*s==", (int)strcspn(dot + 1, "."), dot + 1);
+	for (char *c = text; *c; c++)
+		*c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+	for (size_t pad = 0; pad < 3 && !decoded; pad++) { /* as many as it needs */
+		text[strcspn(text, "=") + pad] = '\0';
+		decoded = base64_decode(text, &len);
+		if (!decoded)
+			text[strlen(text)] = '=';
+	}
+	assert_non_null(decoded);
+	return json_loadb(decoded, len, 0, NULL);
+}
+
+static void what_the_key_says(void **state)
+{
+	struct fixture *f = *state;
+	auto_json *claims = NULL;
+	auto_free char *uri = NULL;
+
+	begin(&f->d);
+	while (!f->fake.form)
+		turn(&f->d);
+	claims = claims_of(f->fake.form);
+	uri = xasprintf("%s/token", f->fake.server.url);
+	assert_string_equal(doc_str(claims, "iss"), "loader@my-project.iam.gserviceaccount.com");
+	assert_string_equal(doc_str(claims, "aud"), uri);
+	assert_string_equal(
+		doc_str(claims, "scope"), "https://www.googleapis.com/auth/cloud-platform");
+	assert_int_equal(doc_int_or(claims, "exp", 0) - doc_int_or(claims, "iat", 0), 3600);
+	assert_true(str_starts_with(
+		f->fake.form, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&"));
+}
+
+struct keys {
+	const char *key;
+	bool local;
+	const char *reason; /* NULL: it is taken */
+};
+
+static void key_files(void **state)
+{
+	auto_free char *google = key_file("https://oauth2.googleapis.com/token");
+	auto_free char *other = key_file("https://evil.example/token");
+	auto_free char *looks = key_file("https://x.googleapis.com@evil.example/token");
+	auto_free char *port = key_file("https://x.googleapis.com:1/token");
+	auto_free char *plain = key_file("http://oauth2.googleapis.com/token");
+	const struct keys all[] = {{google, false, NULL}, {other, false, "InvalidEndpoint"},
+		{looks, false, "InvalidEndpoint"}, {port, false, "InvalidEndpoint"},
+		{plain, false, "InvalidEndpoint"}, {other, true, NULL}, {"", false, "InvalidKey"},
+		{"{}", false, "InvalidKey"}, {"[1]", false, "InvalidKey"},
+		{"{\"type\": \"authorized_user\"}", false, "InvalidKey"},
+		{NULL, false, "NoCredentials"}};
+	struct loop *loop;
+
+	(void)state;
+	assert_int_equal(loop_new(&loop, NULL), 0);
+	for (size_t i = 0; i < array_size(all); i++) {
+		auto_json *credentials = json_pack("{s:s*}", "auth.serviceAccountKey", all[i].key);
+		struct runner_settings settings = {
+			.credentials = credentials, .local_endpoints = all[i].local};
+		struct google_auth auth;
+		auto_err err = ERR_INIT;
+		int result = google_auth_init(&auth, loop, NULL, &settings, &err);
+
+		if ((result == 0) != !all[i].reason)
+			fail_msg("%zu: %s", i, err_message(&err));
+		if (all[i].reason)
+			assert_string_equal(err.reason, all[i].reason);
+		assert_null(strstr(err_message(&err), "PRIVATE KEY"));
+		google_auth_clear(&auth);
+	}
+	loop_free(loop);
+}
+
+static void a_key_that_is_none(void **state)
+{
+	auto_err err = ERR_INIT;
+
+	(void)state;
+	assert_null(jwt_sign_rs256("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		"{}", "{}", &err));
+	assert_string_equal(err.reason, "InvalidKey");
+	assert_null(strstr(err_message(&err), "AAAA"));
+}
+
+/* --- probes --- */
+
+static void probed(struct runner_op *op)
+{
+	op->done = NULL;
+}
+
+static void a_probe(void **state)
+{
+	struct fixture *f = *state;
+	struct runner_probe probe = {0};
+	struct runner_op op = {.done = probed};
+
+	begin(&f->d);
+	runner_vertex.probe(f->d.backend, &probe, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_int_equal(op.result, 0);
+	f->fake.valid = 100;
+	f->fake.denies = "account disabled";
+	op.done = probed;
+	runner_vertex.probe(f->d.backend, &probe, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_int_equal(op.result, -1);
+	assert_string_equal(op.err.reason, "Unauthorized");
+	err_clear(&op.err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_run, setup, teardown),
+		FAULT("lost requests", FAKE_LOSE_REQUEST, NULL, 0, false),
+		FAULT("lost answers", FAKE_LOSE_ANSWER, NULL, 0, false),
+		FAULT("killed after any request", FAKE_WELL, NULL, 0, true),
+		FAULT("killed as an answer is lost", FAKE_LOSE_ANSWER, NULL, 0, true),
+		FAULT("a proxy's page", FAKE_BODY, "<html><body>down</body></html>", 0, false),
+		FAULT("cut JSON", FAKE_BODY, "{\"name\": ", 0, false),
+		FAULT("nothing", FAKE_BODY, "", 0, false),
+		FAULT("throttled", FAKE_STATUS,
+			"{\"error\": {\"message\": \"slow\", \"status\": \"RESOURCE_EXHAUSTED\"}}",
+			429, false),
+		FAULT("unavailable", FAKE_STATUS, "upstream", 503, false),
+		cmocka_unit_test(odd_answers),
+		cmocka_unit_test_setup_teardown(a_step_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_quota_that_is_used_up_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(deleted_by_somebody, setup, teardown),
+		cmocka_unit_test_setup_teardown(somebody_elses_job, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_root, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_token_that_ends_is_fetched_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(credentials_that_are_not_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_key_says, setup, teardown),
+		cmocka_unit_test(key_files),
+		cmocka_unit_test(a_key_that_is_none),
+		cmocka_unit_test_setup_teardown(a_probe, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("cli/drive vertex", tests, NULL, NULL);
+}
