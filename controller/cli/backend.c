@@ -72,7 +72,9 @@ static void complete(struct cli *cli, const struct cli_args *args, const char *n
 {
 	const char *host = cli_value(args, "host"), *endpoint = cli_value(args, "endpoint");
 
-	if (str_eq(name, "kubeflow")) {
+	if (str_eq(name, "vertex")) {
+		set_text(settings, "endpoint", endpoint);
+	} else if (str_eq(name, "kubeflow")) {
 		if (!endpoint && !json_object_get(settings, "endpoint"))
 			endpoint = getenv("KF_PIPELINES_ENDPOINT");
 		set_text(settings, "endpoint", endpoint);

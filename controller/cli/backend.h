@@ -9,19 +9,18 @@
 #include "cli/cmd.h"
 #include "runners/runner.h"
 
-#define BACKEND_OPTIONS                                                                        \
-	{.name = "host",                                                                       \
-		.type = CLI_STRING,                                                            \
-		.argument = "URL",                                                             \
-		.help = "Docker engine: unix:///path or tcp://host:port (default: "            \
-			"$DOCKER_HOST, /var/run/docker.sock); by TLS with the files of "       \
-			"$DOCKER_CERT_PATH"},                                                  \
-	{                                                                                      \
-		.name = "endpoint", .type = CLI_STRING, .argument = "URL",                     \
-		.help = "Kubeflow Pipelines: address of the API (default: "                    \
-			"$KF_PIPELINES_ENDPOINT); the token of the file "                      \
-			"$KF_PIPELINES_SA_TOKEN_PATH is used where the FondantBackend has no " \
-			"auth"                                                                 \
+#define BACKEND_OPTIONS                                                                  \
+	{.name = "host",                                                                 \
+		.type = CLI_STRING,                                                      \
+		.argument = "URL",                                                       \
+		.help = "Docker engine: unix:///path or tcp://host:port (default: "      \
+			"$DOCKER_HOST, /var/run/docker.sock); by TLS with the files of " \
+			"$DOCKER_CERT_PATH"},                                            \
+	{                                                                                \
+		.name = "endpoint", .type = CLI_STRING, .argument = "URL",               \
+		.help = "address of the API: of Kubeflow Pipelines (default: "           \
+			"$KF_PIPELINES_ENDPOINT, with the token of the file "            \
+			"$KF_PIPELINES_SA_TOKEN_PATH), or another one of Vertex AI"      \
 	}
 
 struct cli_backend {

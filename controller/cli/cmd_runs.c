@@ -7,6 +7,8 @@
 #include "cli/backend.h"
 #include "cli/cmd.h"
 #include "cli/output.h"
+#include "cli/secrets.h"
+#include "cli/workspace.h"
 #include "doc/json.h"
 #include "loop/loop.h"
 
@@ -32,6 +34,31 @@ static void wait_for(struct asking *a)
 	a->done = false;
 }
 
+/* With the settings of a FondantBackend among the files, where some are given. */
+static int open_backend(struct cli *cli, const struct cli_args *args, struct asking *a)
+{
+	const char *kind = cli_value(args, "backend");
+	const struct strvec *files = cli_list(args, "filename");
+	struct workspace ws = {0};
+	const json_t *settings;
+	json_t *credentials = NULL;
+	auto_err err = ERR_INIT;
+	int code;
+
+	if (!files->len)
+		return cli_backend_open(cli, args, kind, NULL, NULL, NULL, NULL, &a->backend);
+	if (workspace_load(files, false, cli->in, &ws, &err) < 0)
+		return cli_fail(cli, CLI_USAGE, "%s", err_message(&err));
+	settings = workspace_first_settings(&ws, kind);
+	code = cli_credentials(cli, args, &ws, "default", settings, &credentials);
+	if (code == CLI_OK)
+		code = cli_backend_open(
+			cli, args, kind, settings, credentials, NULL, NULL, &a->backend);
+	cli_secrets_wipe(credentials);
+	workspace_clear(&ws);
+	return code;
+}
+
 static int open_run(struct cli *cli, const struct cli_args *args, struct asking *a)
 {
 	const char *name = args->positional.items[0];
@@ -40,8 +67,7 @@ static int open_run(struct cli *cli, const struct cli_args *args, struct asking 
 	*a = (struct asking){.cli = cli, .op = {.done = op_done}};
 	if (!str_is_dns_label(name))
 		return cli_usage(cli, args, "\"%.80s\" is not the name of a run", name);
-	code = cli_backend_open(
-		cli, args, cli_value(args, "backend"), NULL, NULL, NULL, NULL, &a->backend);
+	code = open_backend(cli, args, a);
 	if (code != CLI_OK)
 		return code;
 	a->uid = cli_run_uid(name);
@@ -213,18 +239,27 @@ static int cancel(struct cli *cli, const struct cli_args *args)
 
 /* --- the commands --- */
 
-static const char *const backends[] = {"docker", "kubeflow", NULL};
+static const char *const backends[] = {"docker", "kubeflow", "vertex", NULL};
 
-#define RUN_BACKEND_OPTION                                                                    \
-	{                                                                                     \
-		.name = "backend", .type = CLI_STRING, .argument = "KIND", .words = backends, \
-		.fallback = "docker", .help = "where the run is"                              \
-	}
+#define RUN_BACKEND_OPTIONS                                                                     \
+	{.name = "backend",                                                                     \
+		.type = CLI_STRING,                                                             \
+		.argument = "KIND",                                                             \
+		.words = backends,                                                              \
+		.fallback = "docker",                                                           \
+		.help = "where the run is"},                                                    \
+		{.name = "filename",                                                            \
+			.type = CLI_LIST,                                                       \
+			.argument = "FILE",                                                     \
+			.complete = CLI_COMPLETE_FILE,                                          \
+			.help = "file with the FondantBackend, where the run was started with " \
+				"one"},                                                         \
+		SECRET_OPTIONS
 
 static const char *const formats[] = {"wide", "json", "yaml", NULL};
 
 static const struct cli_option status_options[] = {
-	RUN_BACKEND_OPTION,
+	RUN_BACKEND_OPTIONS,
 	BACKEND_OPTIONS,
 	{.name = "output",
 		.letter = 'o',
@@ -259,7 +294,7 @@ const struct cli_command cmd_status = {
 };
 
 static const struct cli_option logs_options[] = {
-	RUN_BACKEND_OPTION,
+	RUN_BACKEND_OPTIONS,
 	BACKEND_OPTIONS,
 	{.name = "follow",
 		.letter = 'f',
@@ -293,7 +328,7 @@ const struct cli_command cmd_logs = {
 	.run = logs,
 };
 
-static const struct cli_option cancel_options[] = {RUN_BACKEND_OPTION, BACKEND_OPTIONS, {0}};
+static const struct cli_option cancel_options[] = {RUN_BACKEND_OPTIONS, BACKEND_OPTIONS, {0}};
 
 static const char *const cancel_examples[] = {
 	"cancel clean-text-tp55kg-bb4a",

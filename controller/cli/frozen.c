@@ -222,18 +222,6 @@ static int compile_one(struct cli *cli, const struct cli_args *args, struct work
 	return code;
 }
 
-/* A frozen spec names no FondantBackend: the first of its kind is meant. */
-static const json_t *first_settings(const struct workspace *ws, const char *kind)
-{
-	const json_t *settings = NULL;
-
-	for (size_t i = 0; i < ws->objects_len && !settings; i++) {
-		if (ws->objects[i].kind == OBJECT_BACKEND)
-			settings = workspace_settings(&ws->objects[i], kind);
-	}
-	return settings;
-}
-
 /* As it is: a file of its canonical text, or the ConfigMap of a cluster. */
 static int take_one(struct cli *cli, const struct workspace *ws, const struct object *object,
 	struct frozen_list *list)
@@ -257,7 +245,7 @@ static int take_one(struct cli *cli, const struct workspace *ws, const struct ob
 	frozen->len = strlen(frozen->text);
 	digest_sha256_hex(frozen->text, frozen->len, frozen->hash);
 	frozen->json = take_ptr(json);
-	frozen->settings = first_settings(ws, doc_str_or(frozen->json, "backend", ""));
+	frozen->settings = workspace_first_settings(ws, doc_str_or(frozen->json, "backend", ""));
 	return CLI_OK;
 }
 

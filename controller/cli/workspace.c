@@ -286,6 +286,17 @@ const json_t *workspace_settings(const struct object *backend, const char *kind)
 	return backend ? doc_get(json_object_get(backend->json, "spec"), kind) : NULL;
 }
 
+const json_t *workspace_first_settings(const struct workspace *ws, const char *kind)
+{
+	const json_t *settings = NULL;
+
+	for (size_t i = 0; i < ws->objects_len && !settings; i++) {
+		if (ws->objects[i].kind == OBJECT_BACKEND)
+			settings = workspace_settings(&ws->objects[i], kind);
+	}
+	return settings;
+}
+
 const struct object *workspace_backend(struct workspace *ws, const struct object *pipeline,
 	const struct compile_settings *settings)
 {

@@ -101,6 +101,8 @@ const struct object *workspace_backend(struct workspace *ws, const struct object
 	const struct compile_settings *settings);
 /* spec.<kind> of a FondantBackend; NULL where it is of another kind, or backend is NULL. */
 const json_t *workspace_settings(const struct object *backend, const char *kind);
+/* Of the first FondantBackend of the kind, for what names none; NULL: there is none. Borrowed. */
+const json_t *workspace_first_settings(const struct workspace *ws, const char *kind);
 
 /* Compiles a pipeline of the workspace, and the backend's own document for what that cannot say; as
  * compile_pipeline. */
