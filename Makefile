@@ -220,9 +220,13 @@ clean: ## remove build/ (.cache/ stays)
 .PHONY: bench-programs
 bench-programs:
 	@$(MAKE) --no-print-directory RELEASE=1 B=build/release build/release/fondant-controller \
-		build/release/bench/compile \
+		build/release/bench/compile build/release/bench/native \
 		$(if $(wildcard controller/cli/main.c),build/release/kubectl-fondant)
 $(B)/bench/compile: $(B)/obj/bench/compile.o $(call lib,$(LIBS_compiler))
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS_BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/bench/native: $(B)/obj/bench/native.o $(call lib,$(LIBS_runners))
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS_BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -194,7 +194,7 @@ static void add_field(struct buf *form, const char *name, const char *value)
 	if (form->len)
 		buf_addc(form, '&');
 	buf_addf(form, "%s=", name);
-	url_add_encoded(form, value, true);
+	url_add_encoded(form, value, false);
 }
 
 static int key_form(struct google_auth *auth, struct buf *form, struct err *err)

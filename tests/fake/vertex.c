@@ -9,6 +9,7 @@
 #include "doc/path.h"
 
 #define PARENT "/v1/projects/my-project/locations/europe-west1"
+#define METADATA "/computeMetadata/v1/instance/service-accounts/default/token"
 #define THEN "2027-01-15T08:00:00.123456Z"
 
 struct reply {
@@ -167,6 +168,11 @@ static void act(struct fake_vertex *fake, struct http_exchange *ex, struct reply
 	auto_json *body = NULL;
 
 	if (str_eq(ex->path, "/token"))
+		give_token(fake, ex, reply);
+	else if (str_eq(ex->path, METADATA) &&
+		 !str_eq(http_header(ex, "metadata-flavor"), "Google"))
+		refuse(reply, 403, "FORBIDDEN", "Missing Metadata-Flavor:Google header.");
+	else if (str_eq(ex->path, METADATA))
 		give_token(fake, ex, reply);
 	else if (!is_known(fake, ex))
 		refuse(reply, 401, "UNAUTHENTICATED", "Request had invalid credentials.");

@@ -1,8 +1,8 @@
 /*
- * Stands in for Vertex AI Pipelines and Google's token endpoint, as far as the runner asks
- * (cloud-backends.md 2.1, 2.3): a second creation of a job's id is refused with 409, the name holds
- * the project's number, numbers are texts, and one task is the pipeline itself. A job goes a state
- * further each time that it is got. Tokens end when the test says so.
+ * Stands in for Vertex AI Pipelines, Google's token endpoint and the metadata server, as far as the
+ * runner asks (cloud-backends.md 2.1, 2.3): a second creation of a job's id is refused with 409,
+ * the name holds the project's number, numbers are texts, and one task is the pipeline itself. A
+ * job goes a state further each time that it is got. Tokens end when the test says so.
  */
 #ifndef TESTS_FAKE_VERTEX_H
 #define TESTS_FAKE_VERTEX_H

@@ -34,6 +34,7 @@ struct drive_fixture {
 	struct frozen_spec *spec;
 	json_t *settings, *secrets, *credentials;
 	const int *asked; /* requests that the fake has seen */
+	bool ambient;
 	void *backend;
 	struct drive drive;
 	struct registry_auth_list pull;
@@ -96,8 +97,10 @@ static void drive_waked(void *arg, const char *namespace_, const char *run)
 static void begin(struct drive_fixture *f)
 {
 	struct runner_env env = {.loop = f->loop, .wake = drive_waked, .wake_arg = f};
-	struct runner_settings settings = {
-		.spec = f->settings, .credentials = f->credentials, .local_endpoints = true};
+	struct runner_settings settings = {.spec = f->settings,
+		.credentials = f->credentials,
+		.ambient = f->ambient,
+		.local_endpoints = true};
 
 	assert_int_equal(f->runner->open(&env, &settings, &f->backend, NULL), 0);
 	f->drive = (struct drive){.loop = f->loop,

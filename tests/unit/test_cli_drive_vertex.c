@@ -389,6 +389,63 @@ static void what_the_key_says(void **state)
 		f->fake.form, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&"));
 }
 
+static void exchanged(struct google_wait *wait)
+{
+	wait->done = NULL;
+}
+
+/* Of the machine, as on Google Cloud: only where ambient credentials are allowed. */
+static void the_metadata_server(void **state)
+{
+	struct fixture *f = *state;
+
+	json_object_clear(f->d.credentials);
+	setenv("GCE_METADATA_HOST", f->fake.server.url + strlen("http://"), 1);
+	f->d.ambient = true;
+	begin(&f->d);
+	to_the_end(&f->d);
+	unsetenv("GCE_METADATA_HOST");
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_int_equal(f->fake.tokens, 1);
+	assert_string_equal(f->fake.form, "");
+}
+
+/* What is sent for a token of the cluster (RFC 8693 2.1). */
+static void a_token_of_the_cluster_is_exchanged(void **state)
+{
+	struct fixture *f = *state;
+	auto_json *spec = json_pack("{s:{s:{s:s}}}", "auth", "serviceAccountToken", "audience",
+		"https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/"
+		"providers/x");
+	auto_json *credentials = json_pack("{s:s}", "auth.serviceAccountToken", "eyJ.a.b");
+	struct runner_settings settings = {.spec = spec, .credentials = credentials};
+	struct http_client_options options = {.user_agent = "test"};
+	struct http_client *client = NULL;
+	struct google_auth auth;
+	struct google_wait wait = {0};
+
+	assert_int_equal(http_client_new(f->d.loop, &options, &client, NULL), 0);
+	assert_int_equal(google_auth_init(&auth, f->d.loop, client, &settings, NULL), 0);
+	assert_string_equal(auth.url, "https://sts.googleapis.com/v1/token");
+	free(auth.url);
+	auth.url = xasprintf("%s/token", f->fake.server.url);
+	google_auth_get(&auth, &wait, exchanged);
+	while (wait.done)
+		turn(&f->d);
+	assert_int_equal(wait.err.class, ERR_NONE);
+	assert_string_equal(google_auth_token(&auth), "token-1");
+	assert_string_equal(f->fake.form,
+		"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&audience=%2F%"
+		"2Fiam.googleapis.com%2Fprojects%2F1%2Flocations%2Fglobal%2FworkloadIdentityPools%"
+		"2Fp%2Fproviders%2Fx&scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fcloud-"
+		"platform&"
+		"requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token&"
+		"subject_"
+		"token=eyJ.a.b&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt");
+	google_auth_clear(&auth);
+	http_client_free(client);
+}
+
 struct keys {
 	const char *key;
 	bool local;
@@ -496,6 +553,9 @@ int main(void)
 			a_token_that_ends_is_fetched_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(credentials_that_are_not_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_the_key_says, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_metadata_server, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_token_of_the_cluster_is_exchanged, setup, teardown),
 		cmocka_unit_test(key_files),
 		cmocka_unit_test(a_key_that_is_none),
 		cmocka_unit_test_setup_teardown(a_probe, setup, teardown),
