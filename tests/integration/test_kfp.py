@@ -92,8 +92,9 @@ def test_the_check_can_fail(path, value, tmp_path):
 def test_accelerators_are_those_of_the_service():
     done = subprocess.run([str(PYTHON), str(CHECK), "accelerators"], capture_output=True, text=True,
                           timeout=120, check=True)
-    source = (ROOT / "runners/vertex.c").read_text()
-    table = source[source.index("accelerators[]"):source.index("NULL}")]
+    source = (ROOT / "runners/vertex_job.c").read_text()
+    table = source[source.index("accelerators[]"):]
+    table = table[:table.index("NULL}")]
     assert sorted(re.findall(r'"([A-Z0-9_]+)"', table)) == sorted(done.stdout.split())
 
 
