@@ -166,7 +166,7 @@ build/fuzz/%: tests/fuzz/%.c
 	$(SAY) LD $@
 	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
 		-Wl,--start-group build/fuzzobj/lib/*.a -Wl,--end-group $(LDLIBS)
-build/fuzzobj/libs: $(call lib,$(LIBS_kube) compiler cli)
+build/fuzzobj/libs: $(call lib,$(LIBS_runners) cli)
 fuzz: ## run each fuzz target for FUZZ_SECONDS (20)
 	@tests/run fuzz
 
