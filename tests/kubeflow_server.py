@@ -1,13 +1,16 @@
-"""Stands in for a Kubeflow Pipelines server: python tests/kubeflow_server.py PORT, in the environment
-of `tests/deps kfp`, whose protobuf messages judge what is sent. It has the manners of the real one
-that tests/data/kubeflow/answers-2.17.txt records; test_kubeflow.py holds it against these.
+"""Stands in for a Kubeflow Pipelines server: python tests/kubeflow_server.py PORT [HOST CERT KEY], by
+TLS with the files, in the environment of `tests/deps kfp`, whose protobuf messages judge what is
+sent. It has the manners of the real one that tests/data/kubeflow/answers-2.17.txt records;
+test_kubeflow.py holds it against these.
 
 A run is PENDING, has no state, is RUNNING, and then SUCCEEDED (or FAILED, when a task's words have
-`fail`; never, when they have `hang`). $TOKEN: wanted as a bearer. GET /test/runs tells everything.
+`fail`; never, when they have `hang`). $TOKEN: wanted as a bearer. GET /test/runs tells everything,
+/test/token the bearer of the last call.
 """
 import json
 import os
 import re
+import ssl
 import sys
 import threading
 import time
@@ -138,6 +141,7 @@ class Run:
 class Server:
     def __init__(self):
         self.lock = threading.Lock()
+        self.token = ""
         self.experiments = {}
         self.runs = {}
         self.make_experiment({"display_name": "Default"})
@@ -247,10 +251,15 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if url.path == "/test/runs":
-            return {name: {"workflows": run.workflows, "body": run.body}
+            return {name: {"workflows": run.workflows, "terminated": bool(run.terminated),
+                           "body": run.body}
                     for name, run in self.state.runs.items()}
+        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if url.path == "/test/token":
+            return {"token": self.state.token}
+        self.state.token = given
         token = os.environ.get("TOKEN")
-        if token and self.headers.get("Authorization") != f"Bearer {token}":
+        if token and given != token:
             raise Refused(401, 16, "Request header error: there is no user identity header.")
         try:
             body = json.loads(body) if body else {}
@@ -276,4 +285,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    host = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+    server = ThreadingHTTPServer((host, int(sys.argv[1])), Handler)
+    if len(sys.argv) > 4:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[3], sys.argv[4])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.serve_forever()
