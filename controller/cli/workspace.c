@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/str.h"
-#include "compiler/python.h"
+#include "compiler/config_key.h"
 #include "doc/path.h"
 #include "reconcile/native.h"
 #include "reconcile/policy.h"
@@ -224,8 +224,8 @@ static const json_t *sources_of(struct workspace *ws, const char *namespace_)
 			auto_free char *name = xasprintf("%s/%s", object->name, key);
 
 			if (!json_object_get(all, name))
-				json_object_set_new_nocheck(all, name,
-					json_pack("{s:s}", "error", PYTHON_BINARY_SOURCE));
+				json_object_set_new_nocheck(
+					all, name, json_pack("{s:s}", "error", CONFIG_KEY_BINARY));
 		}
 	}
 	map_set(&ws->configmaps, namespace_, all);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "compiler/component.h"
+#include "compiler/config_key.h"
 #include "compiler/freeze.h"
 #include "compiler/refs.h"
 #include "compiler/settings.h"
@@ -23,11 +24,6 @@ static const struct check_field python_fields[] = {
 
 static const struct check_field from_fields[] = {
 	{.name = "configMapKeyRef", .kind = CHECK_OBJECT, .required = true},
-};
-
-static const struct check_field key_fields[] = {
-	{.name = "name", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
-	{.name = "key", .kind = CHECK_STRING, .required = true, .min = 1, .max = 253},
 };
 
 /* --- requirements --- */
@@ -274,74 +270,20 @@ static bool check_source(struct check *c, const json_t *source)
 	return false;
 }
 
-/* What the data of a ConfigMap can have as a key (Kubernetes, IsConfigMapKey). */
-static bool is_data_key(const char *key)
-{
-	size_t len = strlen(key);
-
-	return len && len <= 253 && strcmp(key, ".") != 0 && !str_starts_with(key, "..") &&
-	       strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-		       len;
-}
-
 char *python_source_ref(const json_t *python)
 {
-	const json_t *key = check_get(check_get(python, "sourceFrom"), "configMapKeyRef");
-	const char *name = model_string(key, "name"), *entry = model_string(key, "key");
-
-	if (!name || !settings_is_dns_subdomain(name) || !entry || !is_data_key(entry))
-		return NULL;
-	return xasprintf("%s/%s", name, entry);
-}
-
-static void wrong_ref(struct check *c, const json_t *key)
-{
-	const char *name = model_string(key, "name"), *entry = model_string(key, "key");
-	size_t mark = where_key(&c->w, "configMapKeyRef");
-
-	if (!settings_is_dns_subdomain(name))
-		check_error_at(c, "name", "InvalidName",
-			"`%.80s` is not the name of a ConfigMap: lowercase letters, digits, - "
-			"and . only",
-			name);
-	if (!is_data_key(entry))
-		check_error_at(c, "key", "InvalidName",
-			"`%.80s` is not a key of a ConfigMap: letters, digits, -, _ and . only",
-			entry);
-	where_back(&c->w, mark);
+	return config_key_ref(check_get(check_get(python, "sourceFrom"), "configMapKeyRef"));
 }
 
 /* The text that sourceFrom names; borrowed, NULL with a finding. */
 static json_t *source_from(struct compiler *m, const json_t *python, const json_t *pinned)
 {
 	const json_t *from = check_get(python, "sourceFrom");
-	const json_t *key = check_get(from, "configMapKeyRef");
-	auto_free char *ref = python_source_ref(python);
-	size_t mark = where_key(&m->c.w, "configMapKeyRef");
-	bool ok =
-		json_is_object(key) && check_object(&m->c, key, key_fields, array_size(key_fields));
-	json_t *source = json_object_get(pinned, "source");
+	bool ok = config_key_check(m, from);
 
-	where_back(&m->c.w, mark);
 	if (!check_object(&m->c, from, from_fields, array_size(from_fields)) || !ok)
 		return NULL;
-	if (!json_is_string(source) && ref)
-		source = json_object_get(m->in->sources, ref);
-	if (json_is_string(source))
-		return source;
-	if (!ref)
-		wrong_ref(&m->c, key);
-	else if (model_string(source, "error"))
-		check_error(&m->c, "InvalidSource",
-			"key `%.80s` of ConfigMap `%.80s` cannot be used: %.200s",
-			model_string(key, "key"), model_string(key, "name"),
-			model_string(source, "error"));
-	else
-		diag_add_waiting(m->c.diags, m->c.w.text, "SourceNotFound",
-			"there is no key `%.80s` in a ConfigMap `%.80s` of namespace `%.63s` yet",
-			model_string(key, "key"), model_string(key, "name"),
-			m->in->namespace_ ? m->in->namespace_ : "");
-	return NULL;
+	return config_key_text(m, from, json_object_get(pinned, "source"));
 }
 
 /* Sources add up; what could not be kept anyway is not looked into. One finding is enough. */

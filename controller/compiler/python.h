@@ -13,12 +13,6 @@
 #define PYTHON_MAX_SOURCE ((size_t)512 << 10) /* bytes */
 #define PYTHON_MAX_REQUIREMENTS 128
 #define PYTHON_MAX_REQUIREMENT 512 /* bytes of one */
-/* Why compile_input.sources has an error for a key under a ConfigMap's binaryData. */
-#define PYTHON_BINARY_SOURCE "it is under binaryData, and a source must be UTF-8 text under data"
-/* Likewise for sources that together are more than is read. */
-#define PYTHON_LARGE_SOURCES                                                                       \
-	"the sources of this pipeline are over 2 MiB together, and a frozen spec holds less than " \
-	"1 MiB; make them smaller or split the pipeline"
 
 /*
  * Checks `python`, which the current place of m->c is at, and adds all findings. Returns the

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "compiler/compile.h"
-#include "compiler/python.h"
+#include "compiler/config_key.h"
 #include "doc/json.h"
 #include "doc/path.h"
 
@@ -52,12 +52,12 @@ static void take_sources(struct gather *gather, const json_t *config)
 		text = json_object_get(data, key);
 		if (!json_is_string(text) && json_object_get(binary, key))
 			json_object_set_new(gather->sources, ref,
-				json_pack("{s:s}", "error", PYTHON_BINARY_SOURCE));
+				json_pack("{s:s}", "error", CONFIG_KEY_BINARY));
 		if (!json_is_string(text))
 			continue;
 		if (gather->bytes + json_string_length(text) > GATHER_SOURCES_MAX) {
 			json_object_set_new(gather->sources, ref,
-				json_pack("{s:s}", "error", PYTHON_LARGE_SOURCES));
+				json_pack("{s:s}", "error", CONFIG_KEY_TOO_LARGE));
 			continue;
 		}
 		gather->bytes += json_string_length(text);

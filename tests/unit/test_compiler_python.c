@@ -1,6 +1,7 @@
 /* component.python: what is refused, what is frozen, and what is made of it. */
 #include "test_compiler_fixture.h"
 
+#include "compiler/config_key.h"
 #include "compiler/python.h"
 #include "doc/canon.h"
 #include "doc/path.h"
@@ -403,7 +404,7 @@ static void test_writers(void **state)
 /* What a ConfigMap has under binaryData is there, but no text. */
 static void test_binary_source(void **state)
 {
-	auto_json *sources = json_pack("{s:{s:s}}", "src/a.py", "error", PYTHON_BINARY_SOURCE);
+	auto_json *sources = json_pack("{s:{s:s}}", "src/a.py", "error", CONFIG_KEY_BINARY);
 	struct compile_output out;
 	const struct diag *found;
 
