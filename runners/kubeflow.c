@@ -22,6 +22,7 @@
 #include "doc/path.h"
 #include "runners/kfp_argv.h"
 #include "runners/kfp_ir.h"
+#include "runners/kfp_native.h"
 #include "runners/kubeflow_observe.h"
 #include "runners/kubeflow_server.h"
 #include "runners/remote.h"
@@ -41,11 +42,30 @@ static const struct kfp_dialect dialect = {
 	.requests = true,
 };
 
+/* What another tool compiled is submitted as it is. */
+static void check_native(const struct frozen_spec *spec, struct diag_list *diags)
+{
+	const json_t *document = json_object_get(spec->native, "document");
+
+	kfp_native_check(json_array_get(document, 0), "native.document[0]",
+		json_object_get(spec->json, "parameters"), diags);
+	if (json_array_size(document) > 1 &&
+		!json_is_object(json_object_get(json_array_get(document, 1), "platforms")))
+		diag_add(diags, "native.document[1]", "InvalidDocument",
+			"the second document is the platform's, which has `platforms`; each "
+			"pipeline has a FondantPipeline of its own");
+}
+
 static void kubeflow_compile(
 	const struct native_input *in, json_t **ret_native, struct diag_list *diags)
 {
 	json_t *pipeline, *platform;
 
+	if (in->spec->native) {
+		check_native(in->spec, diags);
+		*ret_native = json_incref(json_object_get(in->spec->native, "document"));
+		return;
+	}
 	kfp_ir_build(in, &dialect, &pipeline, &platform, diags);
 	kfp_check_size(in->spec, pipeline, platform, diags);
 	*ret_native = json_pack("[o]", pipeline);
@@ -269,7 +289,7 @@ static json_t *run_body(struct work *work)
 		.steps = run->known};
 	auto_diags diags = DIAG_LIST_INIT;
 	auto_json *native = NULL;
-	json_t *body, *source;
+	json_t *body, *source, *runtime;
 
 	kubeflow_compile(&in, &native, &diags);
 	if (diag_errors(&diags)) {
@@ -286,9 +306,14 @@ static json_t *run_body(struct work *work)
 		"pipeline_spec", source);
 	add_text(body, "experiment_id", server->experiment_id);
 	add_text(body, "service_account", doc_str(run->spec->json, "serviceAccountName"));
-	if (server->pipeline_root)
-		json_object_set_new(body, "runtime_config",
-			json_pack("{s:s}", "pipeline_root", server->pipeline_root));
+	runtime = json_object();
+	add_text(runtime, "pipeline_root", server->pipeline_root);
+	if (run->spec->native)
+		json_object_set(
+			runtime, "parameters", json_object_get(run->spec->json, "parameters"));
+	if (json_object_size(runtime))
+		json_object_set(body, "runtime_config", runtime);
+	json_decref(runtime);
 	return body;
 }
 

@@ -72,6 +72,9 @@ static void tell(
 	const char *pod =
 		doc_str(json_array_get(json_object_get(row, "child_tasks"), 0), "pod_name");
 
+	/* tasks of a run that we terminated end as the run does */
+	if (run->cancelling && phase == STEP_FAILED)
+		phase = STEP_CANCELLED;
 	/* what is settled stays: hits, and ends that were told already */
 	if (step_phase_final(step->phase))
 		return;
@@ -82,6 +85,8 @@ static void tell(
 		step->end_s = run->now_s;
 	free(take_ptr(step->reason));
 	free(take_ptr(step->message));
+	if (phase == STEP_CANCELLED)
+		step->reason = xstrdup("Cancelled");
 	if (phase == STEP_FAILED) {
 		step->reason = xstrdup("Error");
 		step->message = failure_of(row, where);
@@ -123,7 +128,7 @@ static bool is_engines_own(const char *name)
 	return str_eq(name, "root") || str_eq(name, "executor") || str_ends_with(name, "-driver");
 }
 
-/* A run of which only the server knows the steps. */
+/* A run of which only the server knows the steps; without a spec their names may be ours. */
 static void tell_unknown(const struct runner_run *run, const json_t *rows, struct run_state *state)
 {
 	const json_t *row;
@@ -131,16 +136,15 @@ static void tell_unknown(const struct runner_run *run, const json_t *rows, struc
 
 	json_array_foreach (rows, i, row) {
 		const char *name = doc_str(row, "display_name");
-		const char *step = name && str_starts_with(name, "fondant-") ? name + 8 : name;
+		bool ours = !run->spec && name && str_starts_with(name, "fondant-");
+		int step;
 
-		if (!name || is_engines_own(name) || strvec_has(&state->names, step))
+		if (!name || is_engines_own(name))
 			continue;
-		strvec_add(&state->names, step);
-		state->steps = xreallocarray(state->steps, state->names.len, sizeof(*state->steps));
-		state->steps[state->names.len - 1] = (struct step_state){.exit_code = -1};
-		state->steps_len = (int)state->names.len;
-		tell(run, row_of(rows, name), state->url ? state->url : "the server",
-			&state->steps[state->names.len - 1]);
+		step = run_state_named_step(state, ours ? name + strlen("fondant-") : name);
+		if (step >= 0)
+			tell(run, row_of(rows, name), state->url ? state->url : "the server",
+				&state->steps[step]);
 	}
 }
 
@@ -149,9 +153,9 @@ void kubeflow_observe(const struct runner_run *run, const json_t *answer, struct
 	const json_t *rows = doc_get(answer, "run_details.task_details");
 	const char *why = doc_str(answer, "error.message");
 
-	if (run->spec)
-		tell_steps(run, rows, state);
-	else
+	if (remote_names_steps(run))
 		tell_unknown(run, rows, state);
+	else
+		tell_steps(run, rows, state);
 	remote_conclude(run, phase_of(doc_str(answer, "state")), why, state);
 }

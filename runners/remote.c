@@ -19,6 +19,11 @@ bool remote_recorded(const struct runner_run *run, const char *identity)
 	return str_eq(run->backend_run_id, identity);
 }
 
+bool remote_names_steps(const struct runner_run *run)
+{
+	return !run->spec || run->spec->native;
+}
+
 /* --- hits --- */
 
 static bool needs_hit(const struct runner_run *run, const struct run_state *state, int step)
@@ -32,10 +37,25 @@ static bool needs_hit(const struct runner_run *run, const struct run_state *stat
 	return true;
 }
 
+/* The steps that were seen at the backend. */
+static void begin_named(const struct runner_run *run, struct run_state *state)
+{
+	for (size_t i = 0; run->names && i < run->names->len; i++) {
+		int step = run_state_named_step(state, run->names->items[i]);
+
+		if (step >= 0)
+			step_state_copy(&state->steps[step], &run->known[i]);
+	}
+}
+
 bool remote_begin(const struct runner_run *run, bool recorded, struct run_state *state)
 {
 	bool asked = false;
 
+	if (remote_names_steps(run)) {
+		begin_named(run, state);
+		return true;
+	}
 	for (int i = 0; i < state->steps_len; i++) {
 		const char *hit;
 
@@ -102,20 +122,15 @@ static int first_failed(const struct run_state *state)
 
 static void add_ref(const struct runner_run *run, int i, struct step_state *step)
 {
-	if (step->phase == STEP_SUCCEEDED && !step->ref && run->spec)
+	if (step->phase == STEP_SUCCEEDED && !step->ref && !remote_names_steps(run))
 		step->ref = xasprintf("%s/%s", run->run_id, run->spec->steps[i].name);
-}
-
-static const char *name_of(const struct runner_run *run, const struct run_state *state, int step)
-{
-	return run->spec ? run->spec->steps[step].name : state->names.items[step];
 }
 
 static void explain(
 	const struct runner_run *run, const char *why, int failed, struct run_state *state)
 {
 	if (failed >= 0) {
-		run_state_blame_step(state, failed, name_of(run, state, failed));
+		run_state_blame_step(state, failed, run_state_step_name(state, run->spec, failed));
 		return;
 	}
 	free(state->reason);
@@ -187,14 +202,17 @@ void remote_first_look(const struct runner_run *run, bool settled, struct run_st
 	} else if (!settled) {
 		free(take_ptr(state->backend_run_id));
 		state->look_again_ms = DATA_AGAIN_MS;
-	} else if (!remote_all_hit(state)) {
+	} else if (remote_names_steps(run) || !remote_all_hit(state)) {
 		state->needs_submit = true;
 	}
 }
 
 static bool was_there(const struct runner_run *run)
 {
-	for (int i = 0; run->spec && i < run->spec->steps_len; i++) {
+	int named = run->names ? (int)run->names->len : 0;
+	int len = remote_names_steps(run) ? named : run->spec->steps_len;
+
+	for (int i = 0; i < len; i++) {
 		enum step_phase phase = run->known[i].phase;
 
 		if (phase != STEP_WAITING && phase != STEP_CACHED)

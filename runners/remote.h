@@ -14,6 +14,9 @@
 
 /* The status has this identity: what hits is settled, and the run may be at the backend. */
 bool remote_recorded(const struct runner_run *run, const char *identity);
+/* Its steps are those that the backend reports (run_state_named_step): it has no spec, or one with
+ * a native document. */
+bool remote_names_steps(const struct runner_run *run);
 
 /*
  * The steps before the backend is asked. Nothing recorded: Cached where the cache and all that the

@@ -76,14 +76,24 @@ struct run_state {
 	char *backend_run_id, *url;
 	struct step_state *steps; /* spec->steps_len of them, same order */
 	int steps_len;
-	struct strvec names; /* of the steps, where the run has no spec: as the backend has them */
-	bool needs_submit;   /* call submit: something is to be started */
-	bool needs_cancel;   /* call cancel: something runs that should not */
+	struct strvec names;   /* of the steps, where the spec has none: as the backend has them */
+	bool needs_submit;     /* call submit: something is to be started */
+	bool needs_cancel;     /* call cancel: something runs that should not */
 	int64_t look_again_ms; /* a time limit or back-off ends then; 0: only changes matter */
 };
 
 void run_state_init(struct run_state *state, int steps_len);
 void run_state_clear(struct run_state *state);
+/* As state->names has it, else the spec, which is NULL only where the names are there. Borrowed. */
+const char *run_state_step_name(
+	const struct run_state *state, const struct frozen_spec *spec, int step);
+/*
+ * The index of the step of that name among state->names; added, not begun, where it is not there.
+ * What is over 63 bytes is cut, with 8 hex of its SHA-256. -1: there are RUN_STATE_NAMES_MAX
+ * already.
+ */
+int run_state_named_step(struct run_state *state, const char *name);
+#define RUN_STATE_NAMES_MAX 200 /* what a status holds */
 /* The run failed because this step did: its reason StepFailed and the message. */
 void run_state_blame_step(struct run_state *state, int step, const char *name);
 
@@ -125,14 +135,16 @@ struct native_input {
 
 /* One run as runners see it. All borrowed for the duration of the call, until op->done. */
 struct runner_run {
-	/* NULL: only the backend knows its steps (a run looked up by its name); observe fills
-	 * ret_state->names, and submit is never called. */
+	/* NULL: a run looked up by its name; submit is never called. */
 	const struct frozen_spec *spec;
 	const char *namespace_, *pipeline, *name, *uid;
 	const char *run_id;    /* "<run>-<8 hex of the run's UID>" */
 	const char *spec_name; /* the ConfigMap with the frozen spec; NULL: there is none */
 	const json_t *owner;   /* ownerReference object of the FondantRun */
 	const struct step_state *known; /* steps as the status has them (final ones stay) */
+	/* Of a run whose steps only the backend knows, without a spec or with a native document:
+	 * those of `known`; NULL: none yet. Its observe fills ret_state->names. */
+	const struct strvec *names;
 	const struct step_cache *cache; /* NULL: no hits */
 	const struct data_check *data;  /* NULL: data is not visible */
 	const char *backend_run_id;     /* as the status has it; NULL: nothing was recorded yet */

@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
+
+#define NAME_MAX_LEN 63 /* of a step in a status */
 
 static const char *const step_names[] = {
 	[STEP_WAITING] = "Waiting",
@@ -126,6 +129,41 @@ void run_state_clear(struct run_state *state)
 	free(state->backend_run_id);
 	free(state->url);
 	*state = (struct run_state){0};
+}
+
+const char *run_state_step_name(
+	const struct run_state *state, const struct frozen_spec *spec, int step)
+{
+	return state->names.len ? state->names.items[step] : spec->steps[step].name;
+}
+
+/* At most NAME_MAX_LEN bytes, and UTF-8 where it was. Owned. */
+static char *short_name(const char *name)
+{
+	size_t len = NAME_MAX_LEN - 9;
+	char hex[DIGEST_HEX_SIZE];
+
+	if (strlen(name) <= NAME_MAX_LEN)
+		return xstrdup(name);
+	while (len && (name[len] & 0xc0) == 0x80)
+		len--;
+	return xasprintf("%.*s-%.8s", (int)len, name, digest_sha256_hex(name, strlen(name), hex));
+}
+
+int run_state_named_step(struct run_state *state, const char *name)
+{
+	auto_free char *own = short_name(name);
+
+	strvec_for_each (&state->names, i) {
+		if (str_eq(state->names.items[i], own))
+			return (int)i;
+	}
+	if (state->names.len == RUN_STATE_NAMES_MAX)
+		return -1;
+	strvec_take(&state->names, take_ptr(own));
+	state->steps = xreallocarray(state->steps, state->names.len, sizeof(*state->steps));
+	state->steps[state->steps_len] = (struct step_state){.exit_code = -1};
+	return state->steps_len++;
 }
 
 char *step_state_describe(const char *reason, const char *message)

@@ -219,9 +219,10 @@ static void created(struct vertex_call *call)
 		fail_call(work, "create the pipeline job");
 }
 
+/* Where the document does not say it itself. */
 static void add_text(json_t *object, const char *name, const char *text)
 {
-	if (text)
+	if (text && !json_object_get(object, name))
 		json_object_set_new(object, name, json_string(text));
 }
 
@@ -229,6 +230,7 @@ static void add_text(json_t *object, const char *name, const char *text)
 static json_t *job_body(struct work *work)
 {
 	const json_t *settings = work->vertex->settings;
+	const char *root = doc_str(settings, "pipelineRoot");
 	struct native_input in = {.spec = work->run->spec,
 		.run_id = work->run->run_id,
 		.settings = settings,
@@ -248,7 +250,9 @@ static json_t *job_body(struct work *work)
 	work->label = xstrdup(json_string_value(
 		json_object_get(json_object_get(job, "labels"), VERTEX_LABEL_RUN)));
 	runtime = json_object_get(job, "runtimeConfig");
-	add_text(runtime, "gcsOutputDirectory", doc_str(settings, "pipelineRoot"));
+	if (root && !work->run->spec->native)
+		json_object_del(runtime, "gcsOutputDirectory"); /* the working directory */
+	add_text(runtime, "gcsOutputDirectory", root);
 	add_text(job, "serviceAccount", doc_str(settings, "serviceAccount"));
 	add_text(job, "network", doc_str(settings, "network"));
 	if (json_object_get(runtime, "gcsOutputDirectory"))

@@ -5,8 +5,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "compiler/compile.h"
+#include "doc/json.h"
 #include "doc/path.h"
 #include "runners/kfp_ir.h"
+#include "runners/kfp_native.h"
 
 #define NAME_MAX_LEN 128 /* of displayName */
 #define LABEL_MAX_LEN 63
@@ -85,12 +87,71 @@ static json_t *runtime_config(const struct frozen_spec *spec)
 	return config;
 }
 
+/* --- what another tool compiled --- */
+
+/* The values that the job runs with: the document's own, and the pipeline's over them. New
+ * reference. */
+static json_t *native_values(const struct frozen_spec *spec, const json_t *job)
+{
+	const json_t *own = doc_get(job, "runtimeConfig.parameterValues");
+	json_t *values = json_is_object(own) ? json_copy((json_t *)own) : json_object();
+
+	json_object_update(values, json_object_get(spec->json, "parameters"));
+	return values;
+}
+
+static void check_native(const json_t *document, const json_t *values, struct diag_list *diags)
+{
+	if (json_object_get(document, "pipelineSpec"))
+		kfp_native_check(json_object_get(document, "pipelineSpec"),
+			"native.document.pipelineSpec", values, diags);
+	else
+		diag_add(diags, "native.document", "InvalidDocument",
+			"a PipelineJob has the pipeline under `pipelineSpec`; what the kfp "
+			"compiler "
+			"writes goes there, and templateUri is not supported");
+	if (json_object_get(document, "runtimeConfig") &&
+		!json_is_object(json_object_get(document, "runtimeConfig")))
+		diag_add(
+			diags, "native.document.runtimeConfig", "InvalidDocument", "must be a map");
+	if (json_object_get(document, "labels") &&
+		!json_is_object(json_object_get(document, "labels")))
+		diag_add(diags, "native.document.labels", "InvalidDocument", "must be a map");
+}
+
+/* A PipelineJob with our labels and the run's values; else as it is. New reference. */
+static json_t *native_job(const struct native_input *in, struct diag_list *diags)
+{
+	const struct frozen_spec *spec = in->spec;
+	const json_t *document = json_object_get(spec->native, "document");
+	json_t *job = json_copy((json_t *)document), *values = native_values(spec, document);
+	const json_t *labels = json_object_get(document, "labels");
+	const json_t *runtime = json_object_get(document, "runtimeConfig");
+	json_t *config = json_is_object(runtime) ? json_copy((json_t *)runtime) : json_object();
+	json_t *marks = json_is_object(labels) ? json_copy((json_t *)labels) : json_object();
+	auto_json *own = labels_of(spec, in->run_id);
+
+	check_native(document, values, diags);
+	json_object_update(marks, own);
+	json_object_set_new(config, "parameterValues", values);
+	json_object_set_new(job, "labels", marks);
+	json_object_set_new(job, "runtimeConfig", config);
+	if (!json_object_get(job, "displayName"))
+		json_object_set_new(
+			job, "displayName", json_sprintf("%.*s", NAME_MAX_LEN, in->run_id));
+	return job;
+}
+
 void vertex_job_compile(const struct native_input *in, json_t **ret_native, struct diag_list *diags)
 {
 	const struct frozen_spec *spec = in->spec;
 	auto_free char *name = xasprintf("%.*s", NAME_MAX_LEN, in->run_id);
 	json_t *pipeline;
 
+	if (spec->native) {
+		*ret_native = native_job(in, diags);
+		return;
+	}
 	check_pipeline(spec, diags);
 	kfp_ir_build(in, &dialect, &pipeline, NULL, diags);
 	kfp_check_size(spec, pipeline, NULL, diags);

@@ -119,16 +119,15 @@ static void tell_unknown(const struct runner_run *run, const json_t *tasks, stru
 
 	json_array_foreach (tasks, i, task) {
 		const char *name = doc_str(task, "taskName");
-		const char *step = name && str_starts_with(name, "fondant-") ? name + 8 : name;
+		bool ours = !run->spec && name && str_starts_with(name, "fondant-");
+		int step;
 
-		if (!name || !is_task(task) || strvec_has(&state->names, step))
+		if (!name || !is_task(task))
 			continue;
-		strvec_add(&state->names, step);
-		state->steps = xreallocarray(state->steps, state->names.len, sizeof(*state->steps));
-		state->steps[state->names.len - 1] = (struct step_state){.exit_code = -1};
-		state->steps_len = (int)state->names.len;
-		tell(run, task, state->url ? state->url : "its page",
-			&state->steps[state->names.len - 1]);
+		step = run_state_named_step(state, ours ? name + strlen("fondant-") : name);
+		if (step >= 0)
+			tell(run, task_of(tasks, name), state->url ? state->url : "its page",
+				&state->steps[step]);
 	}
 }
 
@@ -137,9 +136,9 @@ void vertex_job_observe(const struct runner_run *run, const json_t *job, struct 
 	const json_t *tasks = doc_get(job, "jobDetail.taskDetails");
 	const char *where = state->url ? state->url : "its page";
 
-	if (!run->spec)
+	if (remote_names_steps(run))
 		tell_unknown(run, tasks, state);
-	for (int i = 0; run->spec && i < state->steps_len; i++) {
+	for (int i = 0; !remote_names_steps(run) && i < state->steps_len; i++) {
 		auto_free char *name = kfp_task_name(run->spec->steps[i].name);
 		const json_t *task = task_of(tasks, name);
 

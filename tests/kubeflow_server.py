@@ -3,8 +3,8 @@ TLS with the files, in the environment of `tests/deps kfp`, whose protobuf messa
 sent. It has the manners of the real one that tests/data/kubeflow/answers-2.17.txt records;
 test_kubeflow.py holds it against these.
 
-A run is PENDING, has no state, is RUNNING, and then SUCCEEDED (or FAILED, when a task's words have
-`fail`; never, when they have `hang`). $TOKEN: wanted as a bearer. GET /test/runs tells everything,
+A run is PENDING, has no state, is RUNNING, and then SUCCEEDED (or FAILED, when the words of a task or a
+parameter have `fail`; never, when they have `hang`). $TOKEN: wanted as a bearer. GET /test/runs tells everything,
 /test/token the bearer of the last call.
 """
 import json
@@ -88,7 +88,8 @@ class Run:
         self.created = now()
         self.since = time.monotonic()
         self.terminated = None
-        words = json.dumps(pipeline["deploymentSpec"])
+        words = json.dumps([pipeline["deploymentSpec"], pipeline["root"].get("inputDefinitions"),
+                            body.get("runtime_config")])
         self.fails, self.hangs = '"fail"' in words, '"hang"' in words
 
     def state(self):

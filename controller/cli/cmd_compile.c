@@ -78,9 +78,15 @@ static void print_wide(const struct printing *p, const struct frozen_text *froze
 {
 	auto_free char *name = frozen_name(frozen);
 	struct table table = {.columns = 6};
+	const char *format = doc_str(frozen->json, "native.format");
 	const json_t *step;
 	size_t i;
 
+	if (format) {
+		fprintf(p->cli->out, "%s: a document of format %s frozen as %s for %s\n",
+			frozen->name, format, name, doc_str_or(frozen->json, "backend", ""));
+		return;
+	}
 	fprintf(p->cli->out, "%s: %zu steps frozen as %s for %s, data in %s\n", frozen->name,
 		json_array_size(json_object_get(frozen->json, "steps")), name,
 		doc_str_or(frozen->json, "backend", ""),
@@ -195,7 +201,12 @@ static int print_run(const struct printing *p, const struct frozen_text *frozen)
 	} else {
 		name = name ? name : own;
 		frozen_spec_bind(spec, name, p->scheduled_s);
-		if (str_eq(p->format, "argv"))
+		if (str_eq(p->format, "argv") && spec->native)
+			code = cli_fail(p->cli, CLI_FINDINGS,
+				"pipeline %s is a native document: what its containers get is up "
+				"to the backend; -o native shows it",
+				spec->pipeline);
+		else if (str_eq(p->format, "argv"))
 			print_argv(p, spec, name);
 		else
 			code = print_native(p, spec, name, frozen->settings);

@@ -25,7 +25,8 @@ struct running {
 	struct drive drive;
 	struct frozen_spec *spec;
 	struct loop_signal signals;
-	enum step_phase *shown;
+	enum step_phase *shown; /* of shown_len steps */
+	int shown_len;
 	char *trouble; /* told last */
 	int interrupts;
 	bool given_up, url_shown;
@@ -82,6 +83,17 @@ static void show_step(struct running *r, const char *name, const struct step_sta
 		show_message(out, step);
 }
 
+/* Steps that only the backend knows appear as they come. */
+static void make_room(struct running *r, int len)
+{
+	if (len <= r->shown_len)
+		return;
+	r->shown = xreallocarray(r->shown, (size_t)len, sizeof(*r->shown));
+	for (int i = r->shown_len; i < len; i++)
+		r->shown[i] = STEP_WAITING;
+	r->shown_len = len;
+}
+
 static void show(struct drive *drive, const struct run_state *state)
 {
 	struct running *r = container_of(drive, struct running, drive);
@@ -90,11 +102,12 @@ static void show(struct drive *drive, const struct run_state *state)
 	if (state->url && !r->url_shown && !cli_value(r->args, "output"))
 		fprintf(r->cli->out, "its page: %s\n", state->url);
 	r->url_shown = r->url_shown || state->url;
+	make_room(r, state->steps_len);
 	for (int i = 0; i < state->steps_len; i++) {
 		if (state->steps[i].phase == r->shown[i])
 			continue;
 		r->shown[i] = state->steps[i].phase;
-		show_step(r, r->spec->steps[i].name, &state->steps[i]);
+		show_step(r, run_state_step_name(state, r->spec, i), &state->steps[i]);
 	}
 	fflush(r->cli->out);
 }
@@ -167,10 +180,12 @@ static json_t *result_tree(const struct running *r)
 	const struct drive *drive = &r->drive;
 	json_t *steps = json_array();
 
-	for (int i = 0; i < r->spec->steps_len; i++) {
+	for (int i = 0; i < drive->steps_len; i++) {
 		const struct step_state *step = &drive->known[i];
-		json_t *json = json_pack("{s:s, s:s}", "name", r->spec->steps[i].name, "phase",
-			step_phase_name(step->phase));
+		const char *name =
+			drive->names.len ? drive->names.items[i] : r->spec->steps[i].name;
+		json_t *json = json_pack(
+			"{s:s, s:s}", "name", name, "phase", step_phase_name(step->phase));
 
 		if (step->reason && step->phase != STEP_SUCCEEDED)
 			json_object_set_new(json, "reason", json_string(step->reason));
@@ -282,7 +297,6 @@ static int drive_to_its_end(struct running *r, const struct cli_args *args, cons
 			r->backend.runner->whole
 				? "this command follows it"
 				: "this command orders the steps, and has to go on until the end");
-	r->shown = xcalloc((size_t)r->spec->steps_len + 1, sizeof(*r->shown));
 	drive_start(&r->drive);
 	loop_run(r->backend.loop);
 	code = conclude(r, cli_value(args, "output"));

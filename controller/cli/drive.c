@@ -79,7 +79,7 @@ static void refuse_step(struct drive *drive)
 
 static void apply_refusals(struct drive *drive)
 {
-	for (int i = 0; i < drive->run.spec->steps_len; i++) {
+	for (int i = 0; i < drive->steps_len; i++) {
 		struct step_state *step = &drive->known[i];
 
 		if (!drive->refused[i] || step_phase_final(step->phase))
@@ -108,10 +108,32 @@ static void acted(struct runner_op *op)
 	}
 }
 
+/* Room for steps that only the backend knows. */
+static void grow(struct drive *drive)
+{
+	int len = drive->state.steps_len;
+
+	if (len <= drive->steps_len)
+		return;
+	drive->known = xreallocarray(drive->known, (size_t)len, sizeof(*drive->known));
+	drive->refused = xreallocarray(drive->refused, (size_t)len, sizeof(*drive->refused));
+	for (int i = drive->steps_len; i < len; i++) {
+		drive->known[i] = (struct step_state){.exit_code = -1};
+		drive->refused[i] = NULL;
+	}
+	drive->steps_len = len;
+}
+
 static void remember(struct drive *drive)
 {
+	const struct strvec *names = &drive->state.names;
+
+	grow(drive);
+	drive->run.known = drive->known;
 	for (int i = 0; i < drive->state.steps_len; i++)
 		step_state_copy(&drive->known[i], &drive->state.steps[i]);
+	for (size_t i = drive->names.len; i < names->len; i++)
+		strvec_add(&drive->names, names->items[i]);
 }
 
 static void conclude(struct drive *drive)
@@ -165,6 +187,7 @@ static void look(struct drive *drive)
 	drive->run.now_s = time_wall_ms() / 1000;
 	drive->run.backend_run_id = drive->identity;
 	drive->run.known = drive->known;
+	drive->run.names = drive->run.spec->native ? &drive->names : NULL;
 	apply_refusals(drive);
 	run_state_clear(&drive->state);
 	run_state_init(&drive->state, drive->run.spec->steps_len);
@@ -176,6 +199,7 @@ void drive_start(struct drive *drive)
 {
 	size_t steps = (size_t)drive->run.spec->steps_len + 1;
 
+	drive->steps_len = drive->run.spec->steps_len;
 	drive->known = xcalloc(steps, sizeof(*drive->known));
 	drive->refused = xcalloc(steps, sizeof(*drive->refused));
 	for (int i = 0; i < drive->run.spec->steps_len; i++)
@@ -203,12 +227,13 @@ void drive_release(struct drive *drive)
 	if (drive->busy)
 		drive->runner->op_cancel(drive->backend, &drive->op);
 	loop_timer_del(&drive->timer);
-	for (int i = 0; drive->known && i < drive->run.spec->steps_len; i++) {
+	for (int i = 0; drive->known && i < drive->steps_len; i++) {
 		step_state_clear(&drive->known[i]);
 		free(drive->refused[i]);
 	}
 	free(drive->known);
 	free(drive->refused);
+	strvec_clear(&drive->names);
 	run_state_clear(&drive->state);
 	err_clear(&drive->op.err);
 	err_clear(&drive->err);

@@ -27,12 +27,14 @@ struct drive {
 	void (*ended)(struct drive *drive);
 
 	/* --- results --- */
+	struct step_state *known; /* the steps as they were last seen, steps_len of them; owned */
+	int steps_len;
+	struct strvec names; /* of steps that only the backend knows; else empty: the spec's */
 	enum run_phase phase;
 	char *message;  /* why it failed; NULL */
 	struct err err; /* the backend can do nothing for us: class user */
 
 	/* --- private --- */
-	struct step_state *known;
 	struct run_state state;
 	struct runner_op op;
 	struct loop_timer timer;

@@ -41,7 +41,7 @@ struct compile_input {
 	unsigned features;             /* enum backend_feature bits */
 	const char *working_directory; /* the backend's default; NULL: none */
 	/* All borrowed, and NULL where there is nothing to say. */
-	const json_t *sources;    /* "<ConfigMap>/<key>" -> text, of component.python.sourceFrom; an
+	const json_t *sources;    /* "<ConfigMap>/<key>" -> text, of every configMapKeyRef; an
 				     object {"error": why} where what is there cannot be used */
 	const json_t *digests;    /* image as written -> "repository@sha256:..."; an object
 				     {"error": why} where it could not be had; not there: not asked */
@@ -85,7 +85,8 @@ void compile_intent_hash(const json_t *spec, char out[DIGEST_HEX_SIZE]);
 
 /* What compiling needs from outside, each sorted and without duplicates: names of
  * FondantComponents;
- * "<ConfigMap>/<key>" of Python sources; images as written (components: as in compile_input). */
+ * "<ConfigMap>/<key>" of Python sources and of a native document; images as written (components: as
+ * in compile_input). */
 struct strvec;
 void compile_component_refs(const json_t *spec, struct strvec *ret_names);
 void compile_source_refs(const json_t *spec, struct strvec *ret_refs);

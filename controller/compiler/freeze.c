@@ -62,12 +62,15 @@ static void begin(struct writer *w, const char *key)
 	w->key = key;
 }
 
-/* The step's members, and the pod template of all, are what a user can make smaller. */
+/* The step's members, the pod template of all and the native document are what a user can make
+ * smaller. */
 static void end(struct writer *w)
 {
 	size_t size = w->text.len - w->began;
 
-	if (size <= w->largest || (w->step < 0 && strcmp(w->key, "podTemplate") != 0))
+	bool common = strcmp(w->key, "podTemplate") == 0 || strcmp(w->key, "native") == 0;
+
+	if (size <= w->largest || (w->step < 0 && !common))
 		return;
 	w->largest = size;
 	w->largest_key = w->key;
@@ -281,11 +284,13 @@ static void put_spec(struct writer *w, const struct compiler *m)
 	put_string(w, "apiVersion", "fondant.ai/v1alpha1");
 	put_string(w, "backend", m->c.backend);
 	put_string(w, "compiler", format ? format : COMPILER_FORMAT);
-	put_string(w, "datasetName", m->dataset_name);
+	if (!m->native)
+		put_string(w, "datasetName", m->dataset_name);
 	put_setting(w, "failurePolicy", check_get(spec, "failurePolicy"));
 	put_string(w, "kind", "FrozenSpec");
 	put_setting(w, "maxParallelSteps", check_get(spec, "maxParallelSteps"));
 	put_string(w, "namespace", m->in->namespace_);
+	put_json(w, "native", m->native);
 	put_json(w, "parameters", m->parameters ? m->parameters : m->empty);
 	put_string(w, "pipeline", m->in->pipeline);
 	put_setting(w, "podTemplate", check_get(spec, "podTemplate"));

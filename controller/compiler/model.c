@@ -169,6 +169,7 @@ void model_clear(struct compiler *m)
 	free(m->order);
 	free(m->working_directory);
 	json_decref(m->parameters);
+	json_decref(m->native);
 	json_decref(m->empty);
 	buf_free(&m->scratch);
 }

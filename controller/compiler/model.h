@@ -102,6 +102,7 @@ struct compiler {
 	bool explicit_graph; /* some step says from, dependsOn or fromManifest */
 	const char *dataset_name;
 	char *working_directory; /* normalised; owned */
+	json_t *native;          /* {"document", "format"}: stands for steps; NULL; owned */
 	json_t *parameters;      /* name -> value of this freeze; null: a run must give it; owned */
 	struct refs *refs;       /* of the parameters; while validate_spec runs */
 	struct buf scratch;      /* to write canonical text in before its length is known */

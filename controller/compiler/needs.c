@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "compiler/catalog.h"
 #include "compiler/check.h"
+#include "compiler/config_key.h"
 #include "compiler/model.h"
 #include "compiler/python.h"
 #include "doc/json.h"
@@ -41,10 +42,14 @@ void compile_component_refs(const json_t *spec, struct strvec *ret_names)
 
 void compile_source_refs(const json_t *spec, struct strvec *ret_refs)
 {
+	auto_free char *native =
+		config_key_ref(check_get(check_get(spec, "native"), "configMapKeyRef"));
 	auto_strvec refs = STRVEC_INIT;
 	json_t *step;
 	size_t i;
 
+	if (native)
+		strvec_add(&refs, native);
 	json_array_foreach (json_object_get(spec, "steps"), i, step) {
 		const json_t *python = check_get(check_get(step, "component"), "python");
 		auto_free char *ref = python_source_ref(python);

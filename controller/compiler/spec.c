@@ -322,7 +322,7 @@ static int read_steps(struct reader *r)
 	const json_t *steps = json_object_get(r->spec->json, "steps");
 	size_t n = json_array_size(steps);
 
-	if (!n || n > SPEC_MAX_STEPS)
+	if (!n == !r->spec->native || n > SPEC_MAX_STEPS)
 		return lost(r, "it has no steps");
 	r->spec->steps = xcalloc(n, sizeof(*r->spec->steps));
 	for (size_t i = 0; i < n; i++) {
@@ -349,12 +349,31 @@ static int read_settings(struct reader *r)
 	return read_duration(r, spec->json, "timeout", &spec->timeout_s);
 }
 
+/* Where data lies, or the document that says it. */
+static int read_place(struct reader *r)
+{
+	struct frozen_spec *spec = r->spec;
+	const char *format;
+
+	spec->native = json_object_get(spec->json, "native");
+	if (!spec->native)
+		return read_string(r, spec->json, "datasetName", &spec->dataset_name) < 0
+			       ? -1
+			       : read_string(r, spec->json, "workingDirectory",
+					 &spec->working_directory);
+	spec->dataset_name = spec->working_directory = "";
+	if (!json_object_size(json_object_get(spec->native, "document")) &&
+		!json_array_size(json_object_get(spec->native, "document")))
+		return lost(r, "its native document is missing");
+	return read_string(r, spec->native, "format", &format);
+}
+
 static int read_top(struct reader *r)
 {
 	static const char *const known[] = {"apiVersion", "kind", "pipeline", "namespace",
 		"datasetName", "workingDirectory", "backend", "parameters", "compiler", "steps",
 		"failurePolicy", "maxParallelSteps", "timeout", "serviceAccountName", "podTemplate",
-		NULL};
+		"native", NULL};
 	struct frozen_spec *spec = r->spec;
 	const json_t *json = spec->json;
 	const char *version, *kind;
@@ -362,9 +381,7 @@ static int read_top(struct reader *r)
 	if (check_keys(r, json, known) < 0 || read_string(r, json, "apiVersion", &version) < 0 ||
 		read_string(r, json, "kind", &kind) < 0 ||
 		read_string(r, json, "pipeline", &spec->pipeline) < 0 ||
-		read_string(r, json, "namespace", &spec->namespace_) < 0 ||
-		read_string(r, json, "datasetName", &spec->dataset_name) < 0 ||
-		read_string(r, json, "workingDirectory", &spec->working_directory) < 0 ||
+		read_string(r, json, "namespace", &spec->namespace_) < 0 || read_place(r) < 0 ||
 		read_string(r, json, "backend", &spec->backend) < 0 ||
 		read_string(r, json, "compiler", &spec->compiler) < 0)
 		return -1;

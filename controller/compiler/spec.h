@@ -46,6 +46,12 @@ struct spec_step {
 struct frozen_spec {
 	json_t *json; /* owned */
 	const char *pipeline, *namespace_, *dataset_name, *working_directory, *backend, *compiler;
+	/*
+	 * A document that another tool compiled, instead of steps: {"document", "format"}; NULL:
+	 * the spec has steps. There is no dataset then, and datasetName and workingDirectory are
+	 * "".
+	 */
+	const json_t *native;
 	struct spec_step *steps; /* topological order */
 	int steps_len;
 	bool fail_fast;

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "compiler/args.h"
 #include "compiler/freeze.h"
+#include "compiler/native.h"
 #include "compiler/params.h"
 #include "compiler/refs.h"
 #include "compiler/settings.h"
@@ -59,7 +60,7 @@ static const struct check_field spec_fields[] = {
 		.feature = BACKEND_POD_TEMPLATE},
 	{.name = "podTemplate", .kind = CHECK_OBJECT, .feature = BACKEND_POD_TEMPLATE},
 	{.name = "steps", .kind = CHECK_ARRAY},
-	{.name = "native", .kind = CHECK_LATER},
+	{.name = "native", .kind = CHECK_OBJECT},
 };
 
 static const struct check_field name_fields[] = {
@@ -658,13 +659,14 @@ static bool says_order(const json_t *step)
 static void validate_steps(struct compiler *m)
 {
 	const json_t *steps = check_get(m->in->spec, "steps");
+	bool native = check_get(m->in->spec, "native") != NULL;
 	size_t most = m->in->max_steps ? (size_t)m->in->max_steps : COMPILE_MAX_STEPS;
 	size_t n = json_array_size(steps);
 
 	where_init(&m->c.w, "spec.steps");
-	if (!steps && !check_get(m->in->spec, "native"))
-		check_error(&m->c, "Required", "a pipeline needs steps");
-	else if (json_is_array(steps) && !n)
+	if (!steps && !native)
+		check_error(&m->c, "Required", "a pipeline needs steps, or `native`");
+	else if (json_is_array(steps) && !n && !native)
 		check_error(&m->c, "Required", "a pipeline needs at least one step");
 	if (n > most) {
 		check_error(&m->c, "TooMany", "has %zu entries; at most %zu are allowed", n, most);
@@ -685,7 +687,7 @@ static void validate_steps(struct compiler *m)
 
 static void validate_top(struct compiler *m)
 {
-	static const char *const skip[] = {"description", "parameters", "steps", NULL};
+	static const char *const skip[] = {"description", "parameters", "steps", "native", NULL};
 	const json_t *spec = m->in->spec;
 	const json_t *triggers = check_get(spec, "triggers");
 	const json_t *backend = check_get(spec, "backendRef");
@@ -710,9 +712,11 @@ static void validate_top(struct compiler *m)
 		m, check_get(spec, "podTemplate"), "podTemplate", settings_check_pod_template);
 	forbid_members(m, spec, skip);
 	validate_names(m);
-	validate_directory(m);
+	if (!check_get(spec, "native"))
+		validate_directory(m);
 	params_read(m, m->refs);
 	validate_steps(m);
+	native_validate(m);
 }
 
 void validate_spec(struct compiler *m)

@@ -127,7 +127,9 @@ struct work {
 	/* runs only */
 	struct run_view view;
 	struct run_live *live;
-	struct step_state *known;
+	struct step_state *known; /* known_len of them */
+	int known_len;
+	struct strvec names; /* of steps that only the backend knows */
 	struct step_cache_view cache;
 	json_t *index; /* of the step cache */
 	char *spec_name, *pinned_hash, *run_id;

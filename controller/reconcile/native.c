@@ -46,11 +46,32 @@ static char *fixed_path(const char *path, const json_t *spec)
 	return index < 0 ? NULL : xasprintf("spec.steps[%d]%s", index, name + len);
 }
 
+/* "native.document.root.dag" -> where the document came from, and "root.dag: " before the message.
+ */
+static void fix_document(struct diag *d, const json_t *spec)
+{
+	static const char prefix[] = "native.document";
+	const char *rest = d->path + strlen(prefix);
+	auto_free char *message = d->message, *path = d->path;
+	bool text = doc_get(spec, "native.inline") != NULL;
+
+	if (str_starts_with(rest, "[0]")) /* of what may have two */
+		rest += strlen("[0]");
+	rest += *rest == '.';
+	d->message = *rest ? xasprintf("%s: %s", rest, message) : xstrdup(message);
+	d->path = xasprintf("spec.native.%s", text ? "inline" : "configMapKeyRef");
+}
+
 void native_fix_paths(struct diag_list *diags, size_t from, const json_t *spec)
 {
 	for (size_t i = from; i < diags->len; i++) {
-		char *path = fixed_path(diags->items[i].path, spec);
+		char *path;
 
+		if (str_starts_with(diags->items[i].path, "native.document")) {
+			fix_document(&diags->items[i], spec);
+			continue;
+		}
+		path = fixed_path(diags->items[i].path, spec);
 		if (!path)
 			continue;
 		free(diags->items[i].path);

@@ -17,8 +17,9 @@
  */
 json_t *native_document(const struct backend_choice *backend, const json_t *spec, const char *text,
 	size_t len, const char *frozen_name, struct diag_list *diags);
-/* "steps.<name>.<field>" of the findings from index `from` on become "spec.steps[i].<field>", and
- * "<field>" becomes "spec.<field>". */
+/* "steps.<name>.<field>" of the findings from index `from` on become "spec.steps[i].<field>",
+ * "native.document..." the member of spec.native that gave the document, with the rest in the
+ * message, and "<field>" becomes "spec.<field>". */
 void native_fix_paths(struct diag_list *diags, size_t from, const json_t *spec);
 
 /* The ConfigMap to create; owner (stolen) is an ownerReference. New reference. */

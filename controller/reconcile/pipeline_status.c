@@ -25,6 +25,17 @@ static void set(struct draft *d, const char *type, const char *status, const cha
 		d->f->now_s);
 }
 
+static void add_what_is_frozen(const struct pipeline_findings *f, struct buf *message)
+{
+	const char *format = doc_str(f->pipeline, "spec.native.format");
+
+	if (format)
+		buf_addf(message, "a document of format %s frozen as %s", format, f->frozen_name);
+	else
+		buf_addf(message, "%d step%s frozen as %s", f->out->steps,
+			f->out->steps == 1 ? "" : "s", f->frozen_name);
+}
+
 static void ready_true(struct draft *d)
 {
 	const struct pipeline_findings *f = d->f;
@@ -34,8 +45,7 @@ static void ready_true(struct draft *d)
 	auto_buf message = BUF_INIT_MAX(4096);
 
 	if (f->out)
-		buf_addf(&message, "%d step%s frozen as %s", f->out->steps,
-			f->out->steps == 1 ? "" : "s", f->frozen_name);
+		add_what_is_frozen(f, &message);
 	else
 		buf_add(&message, old, strcspn(old, ";"));
 	if (!given)

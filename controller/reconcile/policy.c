@@ -207,6 +207,50 @@ static void judge_timeout(struct judge *j, const json_t *frozen)
 	deny(j, "timeout", why);
 }
 
+/* --- native documents --- */
+
+/* Every text under one of the keys, at any depth: documents of several engines have one rule. */
+static void judge_texts(struct judge *j, const json_t *value, const char *const *keys,
+	void (*judge_text)(struct judge *j, const char *path, const char *text))
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (value, i, item)
+		judge_texts(j, item, keys, judge_text);
+	if (!json_is_object(value))
+		return;
+	json_object_foreach ((json_t *)value, key, item) {
+		if (json_is_string(item) && is_one_of(keys, key))
+			judge_text(j, "native", json_string_value(item));
+		else
+			judge_texts(j, item, keys, judge_text);
+	}
+}
+
+/* What a native document runs is known to its engine; what it names as images and accounts by the
+ * fields of the formats is judged as in any other pipeline. */
+static void judge_native(struct judge *j, const json_t *native)
+{
+	/* KFP and Compose; Vertex AI's custom jobs; SageMaker's jobs and models */
+	static const char *const images[] = {
+		"image", "imageUri", "ImageUri", "TrainingImage", "Image", NULL};
+	static const char *const accounts[] = {
+		"serviceAccount", "serviceAccountName", "RoleArn", NULL};
+
+	if (!native)
+		return;
+	if (!str_eq(doc_str(j->policy, "native"), "Allow")) {
+		deny(j, "native",
+			"does not allow native documents (`native: Allow` would); give the "
+			"pipeline as steps");
+		return;
+	}
+	judge_texts(j, json_object_get(native, "document"), images, judge_image);
+	judge_texts(j, json_object_get(native, "document"), accounts, judge_account);
+}
+
 /* --- all of it --- */
 
 void policy_check(const json_t *backend, const json_t *frozen, struct diag_list *diags)
@@ -222,6 +266,7 @@ void policy_check(const json_t *backend, const json_t *frozen, struct diag_list 
 	judge_account(&j, "serviceAccountName", doc_str(frozen, "serviceAccountName"));
 	judge_template(&j, "podTemplate", json_object_get(frozen, "podTemplate"));
 	judge_timeout(&j, frozen);
+	judge_native(&j, json_object_get(frozen, "native"));
 	json_array_foreach (json_object_get(frozen, "steps"), i, step) {
 		const char *name = doc_str_or(step, "name", "");
 		auto_free char *image = xasprintf("steps.%s.component", name);

@@ -333,14 +333,38 @@ static void read_step(const json_t *json, const char *run_id, struct step_state 
 		state->ref = xasprintf("%s/%s", run_id, name);
 }
 
-struct step_state *run_known_steps(const json_t *run, const struct frozen_spec *spec)
+/* The steps of a run whose names only its backend knows. */
+static struct step_state *named_steps(
+	const json_t *run, const char *run_id, struct strvec *ret_names)
 {
-	struct step_state *known = xcalloc((size_t)spec->steps_len + 1, sizeof(*known));
+	const json_t *steps = doc_get(run, "status.steps"), *step;
+	struct step_state *known = xcalloc(json_array_size(steps) + 1, sizeof(*known));
+	size_t i;
+
+	json_array_foreach (steps, i, step) {
+		const char *name = doc_str(step, "name");
+
+		if (!name || strvec_has(ret_names, name))
+			continue;
+		known[ret_names->len] = (struct step_state){.exit_code = -1};
+		read_step(step, run_id, &known[ret_names->len]);
+		strvec_add(ret_names, name);
+	}
+	return known;
+}
+
+struct step_state *run_known_steps(
+	const json_t *run, const struct frozen_spec *spec, struct strvec *ret_names)
+{
 	auto_free char *run_id = name_run_id(
 		doc_str_or(run, "metadata.name", ""), doc_str_or(run, "metadata.uid", ""));
+	struct step_state *known;
 	const json_t *step;
 	size_t i;
 
+	if (spec->native)
+		return named_steps(run, run_id, ret_names);
+	known = xcalloc((size_t)spec->steps_len + 1, sizeof(*known));
 	for (int k = 0; k < spec->steps_len; k++)
 		known[k].exit_code = -1;
 	json_array_foreach (doc_get(run, "status.steps"), i, step) {

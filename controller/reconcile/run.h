@@ -48,7 +48,8 @@ void run_let_go(const struct run_view *view, struct plan *plan);
 int64_t run_deleted_s(const json_t *run);
 
 /* Steps as the status knows them, spec->steps_len of them; owned by the caller. */
-struct step_state *run_known_steps(const json_t *run, const struct frozen_spec *spec);
+struct step_state *run_known_steps(
+	const json_t *run, const struct frozen_spec *spec, struct strvec *ret_names);
 
 /* What $(run.scheduledTime) reads: spec.scheduledTime, else when it was created. Unix seconds. */
 int64_t run_scheduled_s(const json_t *run);

@@ -237,17 +237,17 @@ static void set_steps(
 	json_t *steps = json_array();
 	int failed = 0, done = 0;
 
-	for (int i = 0; i < spec->steps_len; i++) {
+	for (int i = 0; i < state->steps_len; i++) {
 		const struct step_state *s = &state->steps[i];
 		bool full = s->phase == STEP_FAILED && failed++ < FULL_MESSAGES;
 
 		done += s->phase == STEP_SUCCEEDED || s->phase == STEP_CACHED;
-		json_array_append_new(steps,
-			step_json(spec->steps[i].name, s, full ? STEP_MESSAGE : SHORT_MESSAGE));
+		json_array_append_new(steps, step_json(run_state_step_name(state, spec, i), s,
+						     full ? STEP_MESSAGE : SHORT_MESSAGE));
 	}
 	shorten(steps);
 	json_object_set_new(d->status, "steps", steps);
-	json_object_set_new(d->status, "progress", json_sprintf("%d/%d", done, spec->steps_len));
+	json_object_set_new(d->status, "progress", json_sprintf("%d/%d", done, state->steps_len));
 }
 
 /* The status with what may wait taken out of the steps under way: the names of their Jobs, which
@@ -333,7 +333,7 @@ static void step_events(const struct run_view *view, const struct frozen_spec *s
 {
 	const json_t *old = doc_get(view->run, "status.steps");
 
-	for (int i = 0; i < spec->steps_len; i++) {
+	for (int i = 0; i < state->steps_len; i++) {
 		const json_t *before = json_array_get(old, (size_t)i);
 		const struct step_state *s = &state->steps[i];
 		auto_free char *line = NULL;
@@ -341,8 +341,8 @@ static void step_events(const struct run_view *view, const struct frozen_spec *s
 		if (s->phase != STEP_FAILED || str_eq(doc_str(before, "phase"), "Failed"))
 			continue;
 		line = first_line(s->message ? s->message : s->reason ? s->reason : "failed");
-		plan_event(plan, true, "StepFailed", "Run", "step %s: %.*s", spec->steps[i].name,
-			EVENT_NOTE_MAX, line);
+		plan_event(plan, true, "StepFailed", "Run", "step %s: %.*s",
+			run_state_step_name(state, spec, i), EVENT_NOTE_MAX, line);
 	}
 }
 
@@ -353,11 +353,11 @@ static enum run_phase final_phase(const struct run_state *state, const char *sto
 	return state->phase;
 }
 
-static void set_outcome(struct draft *d, const struct frozen_spec *spec, enum run_phase phase,
-	const char *reason, const char *message, struct plan *plan)
+static void set_outcome(struct draft *d, int steps, enum run_phase phase, const char *reason,
+	const char *message, struct plan *plan)
 {
-	auto_free char *progress = xasprintf(
-		"%s of %d steps done", doc_str_or(d->status, "progress", "0"), spec->steps_len);
+	auto_free char *progress =
+		xasprintf("%s of %d steps done", doc_str_or(d->status, "progress", "0"), steps);
 
 	if (!run_phase_final(phase)) {
 		conditions_open(d, phase, reason ? reason : run_phase_name(phase),
@@ -368,8 +368,7 @@ static void set_outcome(struct draft *d, const struct frozen_spec *spec, enum ru
 	}
 	set_time(d->status, "completionTime", d->view->now_s);
 	if (phase == RUN_SUCCEEDED) {
-		auto_free char *all = xasprintf(
-			"%d step%s done", spec->steps_len, spec->steps_len == 1 ? "" : "s");
+		auto_free char *all = xasprintf("%d step%s done", steps, steps == 1 ? "" : "s");
 
 		conditions_final(d, phase, "Succeeded", all);
 		plan_event(plan, false, "Succeeded", "Run", "%s", all);
@@ -379,6 +378,17 @@ static void set_outcome(struct draft *d, const struct frozen_spec *spec, enum ru
 	message = message ? message : run_phase_name(phase);
 	conditions_final(d, phase, reason, message);
 	plan_event(plan, true, run_phase_name(phase), "Run", "%.*s", EVENT_NOTE_MAX, message);
+}
+
+static void started_event(
+	const struct frozen_spec *spec, const struct run_identity *id, struct plan *plan)
+{
+	if (spec->native)
+		plan_event(plan, false, "Started", "Run", "a document of format %s, frozen as %s",
+			doc_str_or(spec->native, "format", ""), id->spec_name);
+	else
+		plan_event(plan, false, "Started", "Run", "%d steps on %s, frozen as %s",
+			spec->steps_len, spec->backend, id->spec_name);
 }
 
 void run_update(const struct run_view *view, const struct frozen_spec *spec,
@@ -418,10 +428,9 @@ void run_update(const struct run_view *view, const struct frozen_spec *spec,
 		return;
 	}
 	if (!started && phase != RUN_PENDING)
-		plan_event(plan, false, "Started", "Run", "%d steps on %s, frozen as %s",
-			spec->steps_len, spec->backend, id->spec_name);
+		started_event(spec, id, plan);
 	step_events(view, spec, state, plan);
-	set_outcome(&d, spec, phase, stop ? stop_reason : state->reason,
+	set_outcome(&d, state->steps_len, phase, stop ? stop_reason : state->reason,
 		stop ? stop_message : state->message, plan);
 	write_draft(&d, plan);
 }

@@ -52,8 +52,8 @@ static void free_steps(struct step_state *steps, int len)
 void work_run_release(struct work *work)
 {
 	run_state_clear(&work->state);
-	if (work->live && work->live->spec)
-		free_steps(work->known, work->live->spec->steps_len);
+	free_steps(work->known, work->known_len);
+	strvec_clear(&work->names);
 	json_decref((json_t *)work->view.pipeline);
 	json_decref((json_t *)work->view.runs);
 	json_decref((json_t *)work->view.frozen);
@@ -307,7 +307,8 @@ static void observe(struct work *work)
 	work->index = scope_object(work->scope, CACHED_INDEXES, work->namespace_, index_name);
 	step_cache_view_init(
 		&work->cache, work->index, work->view.now_s, run_is_scheduled(work->object));
-	work->known = run_known_steps(work->object, spec);
+	work->known = run_known_steps(work->object, spec, &work->names);
+	work->known_len = spec->native ? (int)work->names.len : spec->steps_len;
 	apply_refusals(work);
 	work->run_id = name_run_id(work->name, doc_str_or(work->object, "metadata.uid", ""));
 	work->owner = name_owner(work->object, "FondantRun", 1);
@@ -320,6 +321,7 @@ static void observe(struct work *work)
 		.spec_name = work->live->spec_name,
 		.owner = work->owner,
 		.known = work->known,
+		.names = spec->native ? &work->names : NULL,
 		.cache = &work->cache.cache,
 		.data = work->live->visible ? &work->live->probes.check : NULL,
 		.backend_run_id = doc_str(work->object, "status.backendRunID"),

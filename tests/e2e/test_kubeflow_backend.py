@@ -141,6 +141,77 @@ def test_a_deleted_run_is_terminated(lab, server):
     assert server.of(run)["terminated"]
 
 
+DOCUMENT = {
+    "schemaVersion": "2.1.0", "pipelineInfo": {"name": "by-another-tool"},
+    "components": {"comp-work": {"executorLabel": "exec-work"}},
+    "deploymentSpec": {"executors": {"exec-work": {"container": {"image": "reg.example/work:1"}}}},
+    "root": {"inputDefinitions": {"parameters": {"word": {"parameterType": "STRING"}}},
+             "dag": {"tasks": {
+                 "first": {"componentRef": {"name": "comp-work"}, "taskInfo": {"name": "first"}},
+                 "second": {"componentRef": {"name": "comp-work"}, "taskInfo": {"name": "second"},
+                            "dependentTasks": ["first"]}}}}}
+
+
+def native(name, word="x", **spec):
+    return {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantPipeline", "metadata": {"name": name},
+            "spec": {"parameters": [{"name": "word", "type": "str", "default": word}],
+                     "native": {"format": "KubeflowIR",
+                                "configMapKeyRef": {"name": "theirs", "key": "ir.json"}}, **spec}}
+
+
+def config(document):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"},
+            "data": {"ir.json": json.dumps(document)}}
+
+
+def test_a_native_document(lab, operator, server):
+    """Frozen, submitted, followed across a restart, shown by the steps that the server reports."""
+    lab.apply(config(DOCUMENT))
+    run = lab.run_to(native("p"))
+    name, status = run["metadata"]["name"], run["status"]
+    assert phases_of(run) == {"first": "Succeeded", "second": "Succeeded"}
+    assert status["progress"] == "2/2"
+    body = server.of(name)["body"]
+    assert body["pipeline_spec"] == {"pipeline_spec": DOCUMENT}
+    assert body["runtime_config"]["parameters"] == {"word": "x"}
+    frozen = json.loads(lab.get("cm", status["frozenSpec"]["name"])["data"]["spec.json"])
+    assert frozen["native"] == {"format": "KubeflowIR", "document": [DOCUMENT]}
+    # what the ConfigMap says later is for the next edit
+    later = json.loads(json.dumps(DOCUMENT).replace("work:1", "work:2"))
+    lab.apply(config(later), native("p", "hang"))
+    second = lab.wait("a second run", lambda: (lambda r: r != name and r)(lab.latest("p")))
+    lab.wait("it to run", lambda: "steps" in lab.get("frun", second)["status"]
+             and phases_of(lab.get("frun", second)).get("first") == "Running")
+    assert "work:2" in json.dumps(server.of(second)["body"])
+    replace_controller(operator)
+    lab.kubectl("patch", "frun", second, "--type=merge", "-p",
+                '{"spec": {"desiredState": "Cancelled"}}')
+    ended = lab.finished(second, "Cancelled")
+    assert server.of(second)["workflows"] == 1 and server.of(second)["terminated"]
+    assert phases_of(ended)["first"] == "Cancelled"
+
+
+def test_a_native_document_that_is_wrong_or_denied(lab, server):
+    def stalled(name, words):
+        found = lab.get("fpl", name)
+        condition = next((c for c in found.get("status", {}).get("conditions", [])
+                          if c["type"] == "Stalled"), {"message": ""})
+        return words in condition["message"] and condition["message"]
+
+    wrong = json.loads(json.dumps(DOCUMENT).replace('"name": "comp-work"', '"name": "comp-wrk"'))
+    lab.apply(config(wrong), native("wrong"))
+    message = lab.wait("it to stall", lambda: stalled("wrong", "comp-wrk"))
+    assert "spec.native.configMapKeyRef: root.dag.tasks.first.componentRef: " in message
+    lab.kubectl("patch", "fbe", "default", "--type=merge", "-p",
+                '{"spec": {"policy": {"imagePrefixes": ["fndnt/"]}}}')
+    lab.apply(config(DOCUMENT), native("denied"))
+    lab.wait("it to be denied", lambda: stalled("denied", "does not allow native documents"))
+    lab.kubectl("patch", "fbe", "default", "--type=merge", "-p",
+                '{"spec": {"policy": {"native": "Allow"}}}')
+    lab.apply(native("image"))
+    lab.wait("its image to be denied", lambda: stalled("image", "reg.example/work:1"))
+
+
 def test_the_controller_is_killed_again_and_again(lab, operator, server):
     names = []
     for i in range(3):

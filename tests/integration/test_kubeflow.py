@@ -196,6 +196,80 @@ def test_the_vendors_client_sees_the_run(lab):
         run["body"]["display_name"], "SUCCEEDED", True, 1]
 
 
+# --- documents of other tools ----------------------------------------------------------------------
+
+COMPILE = """
+import sys
+from kfp import compiler, dsl
+
+@dsl.container_component
+def copy(rows: int, label: str):
+    return dsl.ContainerSpec(image="reg.example/copy:1", command=["copy"], args=[rows, label])
+
+@dsl.pipeline(name="by-the-sdk")
+def pipeline(rows: int, label: str = "x"):
+    first = copy(rows=rows, label=label).set_display_name("First one")
+    copy(rows=rows, label=label).after(first)
+
+compiler.Compiler().compile(pipeline, sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(server, tmp_path_factory):
+    """What the vendor's compiler makes of a pipeline in Python: text."""
+    file = tmp_path_factory.mktemp("sdk") / "pipeline.yaml"
+    subprocess.run([str(PYTHON), "-W", "ignore", "-c", COMPILE, str(file)], check=True)
+    return file.read_text()
+
+
+def native(lab, text, **spec):
+    """Files with the document in a ConfigMap."""
+    file = Path(lab.write())
+    backend = next(o for o in yaml.safe_load_all(file.read_text()) if o["kind"] == "FondantBackend")
+    source = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sdk"},
+              "data": {"pipeline.yaml": text}}
+    pipeline = {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantPipeline",
+                "metadata": {"name": "lab"}, "spec": {
+                    "parameters": [{"name": "rows", "type": "int"}],
+                    "native": {"format": "KubeflowIR",
+                               "configMapKeyRef": {"name": "sdk", "key": "pipeline.yaml"}}, **spec}}
+    file.write_text(yaml.safe_dump_all([pipeline, source, backend], sort_keys=False))
+    return str(file)
+
+
+def test_a_native_document(lab, compiled):
+    done = lab.run(native(lab, compiled), "native", "-p", "rows=5", "-o", "json")
+    result = json.loads(done.stdout[done.stdout.index("{\n"):])
+    assert {s["name"]: s["phase"] for s in result["steps"]} == {
+        "copy": "Succeeded", "copy-2": "Succeeded"}
+    run = lab.of("native")
+    assert run["workflows"] == 1
+    [document] = [d for d in yaml.safe_load_all(compiled) if d]
+    assert run["body"]["pipeline_spec"] == {"pipeline_spec": document}
+    assert run["body"]["runtime_config"] == {"parameters": {"rows": 5}, "pipeline_root": "s3://lake/kfp"}
+    status = json.loads(lab.call("status", "native", "-o", "json").stdout)
+    assert status["phase"] == "Succeeded" and len(status["steps"]) == 2
+
+
+def test_a_native_document_fails(lab, compiled):
+    text = compiled.replace("defaultValue: x", "defaultValue: fail")
+    done = lab.run(native(lab, text), "native-fails", "-p", "rows=5", code=1)
+    assert re.search(r"run native-fails: Failed: step \"copy(-2)?\" failed", done.stdout), done.stdout
+
+
+def test_a_wrong_native_document(lab, compiled):
+    wrong = compiled.replace("name: comp-copy-2", "name: comp-cpy")
+    done = lab.run(native(lab, wrong), "native-wrong", "-p", "rows=5", code=1)
+    assert "there is no component `comp-cpy` in the document" in done.stderr
+    assert "root.dag.tasks.copy-2.componentRef: " in done.stderr
+    missing = lab.run(native(lab, compiled), "native-wrong", code=1)
+    assert "-p rows=VALUE" in missing.stderr
+    none = lab.run(native(lab, compiled, parameters=None), "native-wrong", code=1)
+    assert "`rows` (NUMBER_INTEGER)" in none.stderr
+    assert not any(name.startswith("native-wrong-") for name in lab.runs())
+
+
 # --- the server itself ----------------------------------------------------------------------------
 
 def recorded():

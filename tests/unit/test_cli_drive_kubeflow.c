@@ -39,6 +39,34 @@ static int setup(void **state)
 	return 0;
 }
 
+#define NATIVE                                                                            \
+	"parameters: [{name: rows, type: int, default: 7}]\n"                             \
+	"native:\n"                                                                       \
+	"  format: KubeflowIR\n"                                                          \
+	"  inline: |\n"                                                                   \
+	"    schemaVersion: 2.1.0\n"                                                      \
+	"    pipelineInfo: {name: by-another-tool}\n"                                     \
+	"    components: {work: {executorLabel: work}}\n"                                 \
+	"    deploymentSpec: {executors: {work: {container: {image: 'a:1'}}}}\n"          \
+	"    root:\n"                                                                     \
+	"      inputDefinitions: {parameters: {rows: {parameterType: NUMBER_INTEGER}}}\n" \
+	"      dag: {tasks: {fondant-first: {componentRef: {name: work}},\n"              \
+	"                    second: {componentRef: {name: work}, dependentTasks: "       \
+	"[fondant-first]}}}\n"                                                            \
+	"    ---\n"                                                                       \
+	"    platforms: {kubernetes: {}}\n"
+
+static int setup_native(void **state)
+{
+	struct fixture *f;
+
+	setup(state);
+	f = *state;
+	frozen_spec_free(f->d.spec);
+	f->d.spec = freeze(&runner_kubeflow, NATIVE);
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
@@ -265,6 +293,100 @@ static void an_experiment_that_is_there_is_used(void **state)
 	assert_string_equal(doc_str(fake_kubeflow_run(&f->fake), "body.experiment_id"), "exp-old");
 }
 
+/* --- documents of other tools --- */
+
+static int known_step(const struct fixture *f, const char *name)
+{
+	strvec_for_each (&f->d.drive.names, i) {
+		if (str_eq(f->d.drive.names.items[i], name))
+			return (int)i;
+	}
+	fail_msg("there is no step %s", name);
+	return -1;
+}
+
+/* Its steps are those that the server reports, by the names that it gives them. */
+static void a_native_document(void **state)
+{
+	struct fixture *f = *state;
+	const json_t *body, *sent;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_one_workflow(f);
+	assert_int_equal(f->d.drive.names.len, 2);
+	assert_step(&f->d, known_step(f, "fondant-first"), STEP_SUCCEEDED);
+	assert_step(&f->d, known_step(f, "second"), STEP_SUCCEEDED);
+	assert_null(f->d.drive.known[0].ref);
+	body = doc_get(fake_kubeflow_run(&f->fake), "body");
+	assert_int_equal(doc_int_or(body, "runtime_config.parameters.rows", 0), 7);
+	assert_string_equal(doc_str(body, "runtime_config.pipeline_root"), "s3://lake/kfp");
+	sent = json_object_get(body, "pipeline_spec");
+	assert_true(json_equal(json_object_get(sent, "pipeline_spec"),
+		json_array_get(json_object_get(f->d.spec->native, "document"), 0)));
+	assert_non_null(doc_get(sent, "platform_spec.platforms.kubernetes"));
+}
+
+static void a_native_document_killed_anywhere(void **state)
+{
+	(void)state;
+	for (int at = 1; at <= 12; at++) {
+		struct fixture *f;
+		void *one;
+
+		setup_native(&one);
+		f = one;
+		f->d.kill_at = at;
+		begin(&f->d);
+		to_the_end(&f->d);
+		assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+		assert_one_workflow(f);
+		teardown(&one);
+	}
+}
+
+static void a_native_document_fails(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.fails = "second";
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_step(&f->d, known_step(f, "second"), STEP_FAILED);
+	assert_non_null(strstr(f->d.drive.message, "step \"second\" failed"));
+}
+
+static void a_native_document_is_cancelled(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.hangs = true;
+	begin(&f->d);
+	while (!f->d.drive.names.len)
+		turn(&f->d);
+	drive_cancel(&f->d.drive);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_CANCELLED);
+	assert_int_equal(f->fake.posts, 1);
+}
+
+static void a_native_document_deleted_by_somebody(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.hangs = true;
+	begin(&f->d);
+	while (!f->d.drive.names.len)
+		turn(&f->d);
+	json_object_set_new(fake_kubeflow_run(&f->fake), "deleted", json_true());
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_non_null(strstr(f->d.drive.message, "somebody deleted it there"));
+	assert_int_equal(f->fake.posts, 1);
+}
+
 /* --- probes --- */
 
 static void probed(struct runner_op *op)
@@ -319,6 +441,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(deleted_by_somebody, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			an_experiment_that_is_there_is_used, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_native_document, setup_native, teardown),
+		cmocka_unit_test(a_native_document_killed_anywhere),
+		cmocka_unit_test_setup_teardown(a_native_document_fails, setup_native, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_native_document_is_cancelled, setup_native, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_native_document_deleted_by_somebody, setup_native, teardown),
 		cmocka_unit_test_setup_teardown(a_probe, setup, teardown),
 	};
 

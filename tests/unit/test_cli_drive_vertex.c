@@ -527,6 +527,114 @@ static void a_probe(void **state)
 	err_clear(&op.err);
 }
 
+/* --- documents of other tools --- */
+
+#define NATIVE                                                                               \
+	"parameters: [{name: rows, type: int, default: 7}]\n"                                \
+	"native:\n"                                                                          \
+	"  format: VertexJob\n"                                                              \
+	"  inline: |\n"                                                                      \
+	"    displayName: theirs\n"                                                          \
+	"    labels: {team: data}\n"                                                         \
+	"    serviceAccount: own@my-project.iam.gserviceaccount.com\n"                       \
+	"    runtimeConfig: {parameterValues: {rows: 1, label: x}, gcsOutputDirectory: "     \
+	"gs://own/root}\n"                                                                   \
+	"    pipelineSpec:\n"                                                                \
+	"      schemaVersion: 2.1.0\n"                                                       \
+	"      pipelineInfo: {name: by-another-tool}\n"                                      \
+	"      components: {work: {executorLabel: work}}\n"                                  \
+	"      deploymentSpec: {executors: {work: {container: {image: 'a:1'}}}}\n"           \
+	"      root:\n"                                                                      \
+	"        inputDefinitions: {parameters: {rows: {parameterType: NUMBER_INTEGER}, "    \
+	"label: {parameterType: STRING}}}\n"                                                 \
+	"        dag: {tasks: {first: {componentRef: {name: work}}, second: {componentRef: " \
+	"{name: work}, dependentTasks: [first]}}}\n"
+
+static int setup_native(void **state)
+{
+	struct fixture *f;
+
+	setup(state);
+	f = *state;
+	frozen_spec_free(f->d.spec);
+	f->d.spec = freeze(&runner_vertex, NATIVE);
+	return 0;
+}
+
+/* What it says itself stands; the backend's settings are for what it leaves open. */
+static void a_native_document(void **state)
+{
+	struct fixture *f = *state;
+	const json_t *body;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_one_job(f);
+	assert_int_equal(f->d.drive.names.len, 2);
+	assert_true(strvec_has(&f->d.drive.names, "second"));
+	assert_step(&f->d, 0, STEP_SUCCEEDED);
+	body = doc_get(fake_vertex_job(&f->fake), "body");
+	assert_string_equal(doc_str(body, "displayName"), "theirs");
+	assert_string_equal(doc_str(body, "labels.team"), "data");
+	assert_string_equal(doc_str(body, "labels.fondant-run"), RUN_ID);
+	assert_string_equal(
+		doc_str(body, "serviceAccount"), "own@my-project.iam.gserviceaccount.com");
+	assert_string_equal(doc_str(body, "network"), "projects/1/global/networks/n");
+	assert_string_equal(doc_str(body, "runtimeConfig.gcsOutputDirectory"), "gs://own/root");
+	assert_int_equal(doc_int_or(body, "runtimeConfig.parameterValues.rows", 0), 7);
+	assert_string_equal(doc_str(body, "runtimeConfig.parameterValues.label"), "x");
+}
+
+static void a_native_document_killed_anywhere(void **state)
+{
+	(void)state;
+	for (int at = 1; at <= 10; at++) {
+		struct fixture *f;
+		void *one;
+
+		setup_native(&one);
+		f = one;
+		f->d.kill_at = at;
+		begin(&f->d);
+		to_the_end(&f->d);
+		assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+		assert_one_job(f);
+		teardown(&one);
+	}
+}
+
+static void native_documents_that_are_none(void **state)
+{
+	static const struct {
+		const char *inline_, *path, *says;
+	} rows[] = {
+		{"{templateUri: x}", "native.document", "`pipelineSpec`"},
+		{"{pipelineSpec: {}, runtimeConfig: []}", "native.document.runtimeConfig", "a map"},
+		{"{pipelineSpec: {}, labels: 1}", "native.document.labels", "a map"},
+		{"{pipelineSpec: {schemaVersion: '1'}}",
+			"native.document.pipelineSpec.schemaVersion", "kfp 2"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		auto_free char *text =
+			xasprintf("native: {format: VertexJob, inline: \"%s\"}", rows[i].inline_);
+		struct frozen_spec *spec = freeze(&runner_vertex, text);
+		struct native_input in = {.spec = spec, .run_id = RUN_ID};
+		auto_diags diags = DIAG_LIST_INIT;
+		auto_json *job = NULL;
+		bool found = false;
+
+		runner_vertex.compile(&in, &job, &diags);
+		for (size_t k = 0; k < diags.len; k++)
+			found = found || (str_eq(diags.items[k].path, rows[i].path) &&
+						 strstr(diags.items[k].message, rows[i].says));
+		assert_true(found);
+		frozen_spec_free(spec);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -558,6 +666,9 @@ int main(void)
 			a_token_of_the_cluster_is_exchanged, setup, teardown),
 		cmocka_unit_test(key_files),
 		cmocka_unit_test(a_key_that_is_none),
+		cmocka_unit_test_setup_teardown(a_native_document, setup_native, teardown),
+		cmocka_unit_test(a_native_document_killed_anywhere),
+		cmocka_unit_test(native_documents_that_are_none),
 		cmocka_unit_test_setup_teardown(a_probe, setup, teardown),
 	};
 

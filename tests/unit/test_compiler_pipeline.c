@@ -55,7 +55,7 @@ static const struct bad bad[] = {
 	{"spec.concurrencyPolicy", "NotYetSupported", TOP("concurrencyPolicy: Replace\n")},
 	{"spec.deletionPolicy", "NotYetSupported", TOP("deletionPolicy: Orphan\n")},
 	{"spec.triggers.schedule", "NotYetSupported", TOP("triggers: {schedule: {cron: x}}\n")},
-	{"spec.native", "NotYetSupported", SPEC_HEAD "native: {format: Compose}\n"},
+	{"spec.native", "Required", "native: {format: Compose}\n"},
 	/* settings of steps */
 	{"spec.parameters[0].type", "Required", TOP("parameters: [{name: a}]\n")},
 	{"spec.imageDigestPolicy", "InvalidValue", TOP("imageDigestPolicy: Always\n")},

@@ -53,6 +53,7 @@ static void judged(void **state)
 
 #define IMAGES "{imagePrefixes: [registry.example/team/, fndnt/]}"
 #define OF(image) "{steps: [{name: a, image: '" image "'}]}"
+#define NATIVE(document) "{native: {format: KubeflowIR, document: [{" document "}]}, steps: []}"
 #define RESTRICTED "{podTemplate: Restricted}"
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -145,6 +146,19 @@ int main(void)
 		ROW("a timeout", "{maxTimeout: 24h}", "{timeout: 24h}", ""),
 		ROW("too long", "{maxTimeout: 24h}", "{timeout: 1441m}", "timeout"),
 		ROW("none", "{maxTimeout: 24h}", "{}", "timeout"),
+		ROW("a native document", "{maxActiveRuns: 1}", NATIVE("image: 'fndnt/a'"),
+			"native"),
+		ROW("one that is denied", "{native: Deny}", NATIVE("image: 'fndnt/a'"), "native"),
+		ROW("one that is allowed", "{native: Allow}", NATIVE("image: 'evil/a'"), ""),
+		ROW("its images", "{native: Allow, imagePrefixes: [fndnt/]}",
+			NATIVE("image: 'fndnt/a', x: [{ImageUri: 'evil/a'}, {image: {name: "
+			       "fndnt/b}}, {imageUri: fndnt/c}]"),
+			"native"),
+		ROW("an image that is a value of the run",
+			"{native: Allow, imagePrefixes: [fndnt/]}",
+			NATIVE("image: '{{$.inputs.parameters[image]}}'"), "native"),
+		ROW("its accounts", "{native: Allow, serviceAccountNames: [loader]}",
+			NATIVE("serviceAccount: loader, x: {RoleArn: admin}"), "native"),
 		ROW("not a policy", "null", OF("a"), ""),
 		cmocka_unit_test(the_paths_are_those_of_the_pipeline),
 	};

@@ -372,8 +372,8 @@ static void world_init(struct world *w, int steps, const char *run_spec)
 		.working_directory = "s3://b/w",
 		.backend = "kubernetes",
 		.steps_len = steps};
-	w->spec.steps = xcalloc((size_t)steps, sizeof(*w->spec.steps));
-	w->names = xcalloc((size_t)steps, sizeof(*w->names));
+	w->spec.steps = xcalloc((size_t)steps + 1, sizeof(*w->spec.steps));
+	w->names = xcalloc((size_t)steps + 1, sizeof(*w->names));
 	for (int i = 0; i < steps; i++) {
 		w->names[i] = xasprintf("step-%d", i);
 		w->spec.steps[i] = (struct spec_step){.name = w->names[i],
@@ -815,7 +815,7 @@ static void known_steps_are_what_was_written(void **state)
 		for (int i = 0; i < 8; i++)
 			random_step(&w, i);
 		assert_true(update(&w, NOW, INT64_MAX));
-		known = run_known_steps(w.run, &w.spec);
+		known = run_known_steps(w.run, &w.spec, NULL);
 		for (int i = 0; i < 8; i++) {
 			expect_same(&known[i], &w.state.steps[i]);
 			step_state_copy(&w.state.steps[i], &known[i]);
@@ -827,6 +827,80 @@ static void known_steps_are_what_was_written(void **state)
 		assert_false(update(&w, NOW, INT64_MAX));
 		world_clear(&w);
 	}
+}
+
+/* Of a native document: steps appear as the backend reports them, and stay in that order. */
+static void steps_that_only_the_backend_knows(void **state)
+{
+	auto_json *native = json_pack("{s:s}", "format", "KubeflowIR");
+	auto_strvec names = STRVEC_INIT;
+	struct step_state *known;
+	struct world w;
+
+	(void)state;
+	world_init(&w, 0, "{}");
+	w.spec.native = native;
+	json_object_set_new(json_object_get(w.run, "metadata"), "uid", json_string("uidr"));
+	assert_true(update(&w, NOW, INT64_MAX));
+	assert_string_equal(doc_str(status_of(&w), "progress"), "0/0");
+	assert_true(has_event(&w.plan, "Started"));
+	assert_int_equal(run_state_named_step(&w.state, "zeta"), 0);
+	w.state.steps[0].phase = STEP_SUCCEEDED;
+	assert_int_equal(run_state_named_step(&w.state, "alpha"), 1);
+	start(&w, 1);
+	assert_true(update(&w, NOW + 5, INT64_MAX));
+	assert_string_equal(doc_str(status_of(&w), "progress"), "1/2");
+	assert_string_equal(
+		doc_str(json_array_get(json_object_get(status_of(&w), "steps"), 0), "name"),
+		"zeta");
+	known = run_known_steps(w.run, &w.spec, &names);
+	assert_int_equal(names.len, 2);
+	assert_string_equal(names.items[1], "alpha");
+	assert_int_equal(known[0].phase, STEP_SUCCEEDED);
+	assert_int_equal(known[1].phase, STEP_RUNNING);
+	for (int i = 0; i < 2; i++)
+		step_state_clear(&known[i]);
+	free(known);
+	w.state.steps[1].phase = STEP_SUCCEEDED;
+	w.state.phase = RUN_SUCCEEDED;
+	assert_true(update(&w, NOW + 9, INT64_MAX));
+	assert_string_equal(doc_str(status_of(&w), "phase"), "Succeeded");
+	assert_string_equal(
+		doc_str(condition_find(json_object_get(status_of(&w), "conditions"), "Succeeded"),
+			"message"),
+		"2 steps done");
+	world_clear(&w);
+}
+
+static void names_of_a_backend_fit_into_a_status(void **state)
+{
+	static const char longest[] =
+		"a-name-of-exactly-sixty-three-bytes-which-a-status-has-room-for";
+	struct run_state s;
+
+	(void)state;
+	run_state_init(&s, 0);
+	assert_int_equal(strlen(longest), 63);
+	assert_int_equal(run_state_named_step(&s, longest), 0);
+	assert_int_equal(
+		run_state_named_step(
+			&s, "a-name-of-exactly-sixty-three-bytes-which-a-status-has-room-for-1"),
+		1);
+	assert_int_equal(
+		run_state_named_step(
+			&s, "a-name-of-exactly-sixty-three-bytes-which-a-status-has-room-for-2"),
+		2);
+	assert_int_equal(run_state_named_step(&s, longest), 0);
+	assert_int_equal(strlen(s.names.items[1]), 63);
+	assert_string_not_equal(s.names.items[1], s.names.items[2]);
+	for (int i = 3; i < RUN_STATE_NAMES_MAX; i++) {
+		auto_free char *name = xasprintf("%d", i);
+
+		assert_int_equal(run_state_named_step(&s, name), i);
+	}
+	assert_int_equal(run_state_named_step(&s, "one more"), -1);
+	assert_int_equal(s.steps_len, RUN_STATE_NAMES_MAX);
+	run_state_clear(&s);
 }
 
 static void odd_statuses_do_no_harm(void **state)
@@ -849,7 +923,7 @@ static void odd_statuses_do_no_harm(void **state)
 
 		world_init(&w, 2, "{}");
 		json_object_set_new(w.run, "status", quoted_json(odd[i]));
-		known = run_known_steps(w.run, &w.spec);
+		known = run_known_steps(w.run, &w.spec, NULL);
 		assert_in_range(known[0].attempt, 0, 1000);
 		for (int k = 0; k < 2; k++)
 			step_state_clear(&known[k]);
@@ -880,6 +954,8 @@ int main(void)
 		cmocka_unit_test(a_failure_and_what_was_skipped_fit),
 		cmocka_unit_test(many_long_failures_are_cut),
 		cmocka_unit_test(known_steps_are_what_was_written),
+		cmocka_unit_test(steps_that_only_the_backend_knows),
+		cmocka_unit_test(names_of_a_backend_fit_into_a_status),
 		cmocka_unit_test(odd_statuses_do_no_harm),
 	};
 
