@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "net/s3_internal.h"
 #include "net/url.h"
+#include "net/xml.h"
 
 enum {
 	DEFAULT_REQUEST_MS = 30000,
@@ -256,7 +257,7 @@ static bool delete_body(struct s3_call *call, const struct strvec *keys)
 			return false;
 		}
 		buf_adds(&call->body, "<Object><Key>");
-		s3_xml_add(&call->body, keys->items[i]);
+		xml_add(&call->body, keys->items[i]);
 		buf_adds(&call->body, "</Key></Object>");
 	}
 	buf_adds(&call->body, "</Delete>");

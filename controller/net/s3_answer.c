@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "net/s3_internal.h"
+#include "net/xml.h"
 
 /* `"abc"` -> abc; owned by the caller, NULL for NULL. */
 static char *unquote(const char *etag)
@@ -51,7 +52,7 @@ char *s3_answer_code(const struct s3_call *call, char **ret_region)
 	const struct buf *body = &call->http.response;
 
 	if (body->len)
-		s3_xml_read(body->data, body->len, error_element, &error);
+		xml_read(body->data, body->len, error_element, &error);
 	if (error.code && !is_code(error.code)) {
 		free(error.code);
 		error.code = NULL;
@@ -227,7 +228,7 @@ static void answer_list(struct s3_call *call)
 	struct s3_op *op = call->op;
 	const struct buf *body = &call->http.response;
 	struct listing listing = {.op = op};
-	bool sane = body->len && s3_xml_read(body->data, body->len, list_element, &listing) &&
+	bool sane = body->len && xml_read(body->data, body->len, list_element, &listing) &&
 		    listing.root && !listing.bad;
 
 	object_release(&listing.object);
@@ -277,7 +278,7 @@ static void answer_delete_many(struct s3_call *call)
 {
 	struct deletion deletion = {.not_deleted = &call->op->not_deleted};
 	const struct buf *body = &call->http.response;
-	bool sane = body->len && s3_xml_read(body->data, body->len, delete_element, &deletion) &&
+	bool sane = body->len && xml_read(body->data, body->len, delete_element, &deletion) &&
 		    deletion.root;
 
 	free(deletion.key);

@@ -1,5 +1,5 @@
-/* What s3.c (the calls), s3_call.c (how one is made), s3_answer.c (what comes back) and s3_xml.c
- * share; nobody else includes this. */
+/* What s3.c (the calls), s3_call.c (how one is made) and s3_answer.c (what comes back) share;
+ * nobody else includes this. */
 #ifndef NET_S3_INTERNAL_H
 #define NET_S3_INTERNAL_H
 
@@ -60,18 +60,5 @@ char *s3_call_name(const struct s3_call *call);
 void s3_answer(struct s3_call *call);
 /* The Code, and the Region, of an error document; owned by the caller, NULL when not told. */
 char *s3_answer_code(const struct s3_call *call, char **ret_region);
-
-/* --- s3_xml.c --- */
-
-/*
- * Calls `element` at the end of each element with its parent's name ("" for the root), its own
- * (both without prefix) and the text in it ("" for one that has elements). False when it is not
- * well-formed as far as we look: attributes are skipped, a DTD is refused.
- */
-bool s3_xml_read(const char *text, size_t len,
-	void (*element)(void *user, const char *parent, const char *name, const char *value),
-	void *user);
-/* Adds text as character data. */
-void s3_xml_add(struct buf *xml, const char *text);
 
 #endif

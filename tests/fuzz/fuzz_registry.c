@@ -14,7 +14,7 @@
 #include "net/challenge.h"
 #include "net/dockerconfig.h"
 #include "base/image_ref.h"
-#include "net/s3_internal.h"
+#include "net/xml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -77,7 +77,7 @@ static void fuzz_xml(const char *text, size_t len)
 {
 	size_t count = 0;
 
-	if (s3_xml_read(text, len, count_element, &count))
+	if (xml_read(text, len, count_element, &count))
 		assert(count > 0);
 }
 

@@ -1,10 +1,10 @@
-/* As much XML as the answers of an object store have. */
+#include "net/xml.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/s3_internal.h"
 
 #define DEPTH_MAX 16
 #define NAME_LEN_MAX 128
@@ -225,7 +225,7 @@ static bool read_one(struct reader *r)
 	return read_open(r);
 }
 
-bool s3_xml_read(const char *text, size_t len,
+bool xml_read(const char *text, size_t len,
 	void (*element)(void *user, const char *parent, const char *name, const char *value),
 	void *user)
 {
@@ -245,7 +245,7 @@ bool s3_xml_read(const char *text, size_t len,
 	return sane;
 }
 
-void s3_xml_add(struct buf *xml, const char *text)
+void xml_add(struct buf *xml, const char *text)
 {
 	for (; *text; text++) {
 		switch (*text) {
