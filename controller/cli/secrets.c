@@ -175,13 +175,16 @@ struct walk {
 	json_t *credentials;
 };
 
-/* Of {secretRef: {name}}: the files of TLS. */
+/* Of {secretRef: {name}}: the files of TLS, or the keys of Amazon. */
 static int take_files(struct walk *walk, const char *name, const char *path)
 {
-	static const char *const keys[] = {"ca.crt", "tls.crt", "tls.key"};
+	static const char *const tls[] = {"ca.crt", "tls.crt", "tls.key", NULL};
+	static const char *const aws[] = {
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", NULL};
+	const char *const *keys = str_ends_with(path, "accessKey") ? aws : tls;
 	json_t *all = json_object(), *value;
 
-	for (size_t i = 0; i < array_size(keys); i++) {
+	for (size_t i = 0; keys[i]; i++) {
 		auto_free char *both = xasprintf("%s/%s", name, keys[i]);
 
 		if (source_of(walk->args, both))
@@ -195,9 +198,9 @@ static int take_files(struct walk *walk, const char *name, const char *path)
 	if (json_object_size(all))
 		return CLI_OK;
 	return cli_fail(walk->cli, CLI_FINDINGS,
-		"secret %s is not known: give --secret %s/ca.crt=file:PATH, and so on, or the "
+		"secret %s is not known: give --secret %s/%s=file:PATH, and so on, or the "
 		"Secret among the files",
-		name, name);
+		name, name, keys[0]);
 }
 
 static int walk_settings(struct walk *walk, const json_t *settings, const char *path)
@@ -220,10 +223,12 @@ static int walk_settings(struct walk *walk, const json_t *settings, const char *
 	json_object_foreach ((json_t *)settings, name, child) {
 		auto_free char *below = *path ? xasprintf("%s.%s", path, name) : xstrdup(name);
 
-		if (str_eq(name, "serviceAccountToken"))
+		if (str_eq(name, "serviceAccountToken") || str_eq(name, "webIdentity"))
 			return cli_fail(walk->cli, CLI_FINDINGS,
 				"only the operator has a token of a service account of its cluster "
-				"(%s): leave auth out and name a token file, or give bearerToken",
+				"(%s): leave auth out for the credentials of the environment, or "
+				"give a "
+				"Secret",
 				below);
 		code = json_is_object(child) ? walk_settings(walk, child, below) : CLI_OK;
 		if (code != CLI_OK)

@@ -10,7 +10,8 @@
 #include "doc/path.h"
 
 #define MAX_DEPTH 8
-#define TOKEN_SECONDS 3600 /* asked for; the API server may give less */
+#define AWS_AUDIENCE "sts.amazonaws.com" /* what IAM's identity providers expect by default */
+#define TOKEN_SECONDS 3600               /* asked for; the API server may give less */
 
 /* --- which references there are --- */
 
@@ -38,7 +39,7 @@ static void find(struct credentials *c, const char *path, const json_t *node, in
 			add(c, path, value, CREDENTIAL_SECRET);
 		else if (str_eq(key, "secretKeyRef"))
 			add(c, path, value, CREDENTIAL_KEY);
-		else if (str_eq(key, "serviceAccountToken"))
+		else if (str_eq(key, "serviceAccountToken") || str_eq(key, "webIdentity"))
 			add(c, inner, value, CREDENTIAL_TOKEN);
 		else
 			find(c, inner, value, depth + 1);
@@ -199,10 +200,13 @@ static void got_token(struct kube_op *op)
 /* authentication.k8s.io/v1 TokenRequest, on the service account's subresource. */
 static void ask_token(struct credentials *c, const struct credential_ref *ref)
 {
+	bool aws = json_object_get(ref->what, "roleArn") != NULL;
+	const char *audience = doc_str_or(ref->what, "audience", aws ? AWS_AUDIENCE : "");
+
 	json_decref(c->body);
 	c->body = json_pack("{s:s, s:s, s:{s:[s], s:i}}", "apiVersion", "authentication.k8s.io/v1",
-		"kind", "TokenRequest", "spec", "audiences", doc_str_or(ref->what, "audience", ""),
-		"expirationSeconds", TOKEN_SECONDS);
+		"kind", "TokenRequest", "spec", "audiences", audience, "expirationSeconds",
+		TOKEN_SECONDS);
 	c->op.verb = KUBE_CREATE;
 	c->op.resource = &kube_serviceaccounts;
 	c->op.subresource = "token";

@@ -1,8 +1,9 @@
 /*
  * What the references in a FondantBackend's settings give: Secrets and tokens of service accounts,
  * read by name in the backend's namespace when somebody needs them. A reference is a member called
- * secretRef ({name}), secretKeyRef ({name, key}) or serviceAccountToken ({serviceAccountName,
- * audience}), wherever it stands. Values are wiped when they are let go.
+ * secretRef ({name}), secretKeyRef ({name, key}), serviceAccountToken ({serviceAccountName,
+ * audience}) or webIdentity ({serviceAccountName, roleArn, audience}), wherever it stands. Values
+ * are wiped when they are let go.
  */
 #ifndef RECONCILE_CREDENTIALS_H
 #define RECONCILE_CREDENTIALS_H
