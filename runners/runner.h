@@ -270,12 +270,6 @@ const struct runner *runner_find(const char *name);
 /* NULL-terminated. */
 extern const struct runner *const runner_all[];
 
-/* Backends that write their document and do not run it: name, features and compile are set. The
- * controller does not offer them. NULL-terminated. */
-extern const struct runner *const runner_documents[];
-/* Of runner_all and runner_documents; NULL when there is none of that name. */
-const struct runner *runner_document_find(const char *name);
-
 extern const struct runner runner_kubernetes;
 extern const struct runner runner_docker;
 extern const struct runner runner_sagemaker;

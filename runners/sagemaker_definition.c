@@ -13,6 +13,7 @@
 #include "doc/path.h"
 #include "runners/remote.h"
 #include "runners/sagemaker_check.h"
+#include "runners/sagemaker_native.h"
 #include "runners/sagemaker_script.h"
 
 #define MAX_DEFINITION ((size_t)1 << 20) /* bytes of PipelineDefinition */
@@ -158,10 +159,10 @@ static json_t *retry_policies(const struct spec_retry *retry)
 
 static json_t *build_arguments(struct document *doc, const struct spec_step *step)
 {
+	const char *usual = doc_str_or(doc->in->settings, "instanceType", SAGEMAKER_INSTANCE_TYPE);
 	json_t *arguments = json_pack("{s:{s:{s:s, s:i, s:i}}}", "ProcessingResources",
-		"ClusterConfig", "InstanceType",
-		doc_str_or(step->json, "instanceType", SAGEMAKER_INSTANCE_TYPE), "InstanceCount", 1,
-		"VolumeSizeInGB", SAGEMAKER_VOLUME_GB);
+		"ClusterConfig", "InstanceType", doc_str_or(step->json, "instanceType", usual),
+		"InstanceCount", 1, "VolumeSizeInGB", SAGEMAKER_VOLUME_GB);
 
 	put_program(doc, step, arguments);
 	put_environment(doc->spec, step, arguments);
@@ -204,6 +205,20 @@ static void check_size(const json_t *definition, struct diag_list *diags)
 			strlen(text), MAX_DEFINITION);
 }
 
+/* What another tool compiled, under our name for the pipeline. */
+static void compile_native(const struct native_input *in, const char *name, json_t **ret_native,
+	struct diag_list *diags)
+{
+	json_t *definition = json_object_get(in->spec->native, "document");
+	size_t before = diag_errors(diags);
+
+	sagemaker_native_check(definition, json_object_get(in->spec->json, "parameters"), diags);
+	check_size(definition, diags);
+	if (diag_errors(diags) == before)
+		*ret_native = json_pack("{s:s, s:O, s:[]}", "pipelineName", name, "definition",
+			definition, "uploads");
+}
+
 void sagemaker_compile(const struct native_input *in, json_t **ret_native, struct diag_list *diags)
 {
 	const struct frozen_spec *spec = in->spec;
@@ -216,6 +231,10 @@ void sagemaker_compile(const struct native_input *in, json_t **ret_native, struc
 	size_t before = diag_errors(diags);
 
 	*ret_native = NULL;
+	if (spec->native) {
+		compile_native(in, name, ret_native, diags);
+		return;
+	}
 	sagemaker_check(spec, diags);
 	if (diag_errors(diags) > before)
 		return;

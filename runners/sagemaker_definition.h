@@ -24,7 +24,9 @@
 #include "compiler/spec.h"
 #include "runners/runner.h"
 
-#define SAGEMAKER_INSTANCE_TYPE "ml.t3.medium" /* where a step says none */
+#define SAGEMAKER_INSTANCE_TYPE                                           \
+	"ml.t3.medium" /* where neither the step nor the backend says one \
+			*/
 #define SAGEMAKER_VOLUME_GB 30
 
 /* runner.compile: *ret_native is NULL where there are errors, each with the path

@@ -39,14 +39,15 @@ def free_port():
 
 
 @contextlib.contextmanager
-def moto_server(log_path, **environment):
-    """AWS as moto plays it (tests/deps s3), on a port of its own: its URL."""
+def moto_server(log_path, script=None, **environment):
+    """AWS as moto plays it (tests/deps s3), or a script that adds to it, on a port of its own: its
+    URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with open(log_path, "wb") as log:
         process = subprocess.Popen(
-            [str(ROOT / ".cache/s3-venv/bin/python"), "-m", "moto.server", "-H", "127.0.0.1",
-             "-p", str(port)], stdout=log, stderr=log, env={**os.environ, **environment})
+            [str(ROOT / ".cache/s3-venv/bin/python"), *([script] if script else ["-m", "moto.server"]),
+             "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log, env={**os.environ, **environment})
 
     def answers():
         assert process.poll() is None, "moto ended"

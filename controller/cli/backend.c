@@ -29,11 +29,8 @@ int cli_backend_check(struct cli *cli, const char *name)
 		return cli_fail(cli, CLI_USAGE,
 			"on Kubernetes the operator runs pipelines: kubectl apply -f them, and "
 			"watch the FondantRun");
-	if (!runner || !runner->outside)
-		return cli_fail(cli, CLI_USAGE,
-			"this version writes documents for %s (compile -o native) and does not run "
-			"there",
-			name);
+	if (!runner)
+		return cli_fail(cli, CLI_USAGE, "there is no backend of the kind %.63s", name);
 	return CLI_OK;
 }
 
@@ -74,6 +71,12 @@ static void complete(struct cli *cli, const struct cli_args *args, const char *n
 
 	if (str_eq(name, "vertex")) {
 		set_text(settings, "endpoint", endpoint);
+	} else if (str_eq(name, "sagemaker")) {
+		set_text(settings, "endpoint", endpoint);
+		if (!json_object_get(settings, "region"))
+			set_text(settings, "region", getenv("AWS_REGION"));
+		if (!json_object_get(settings, "region"))
+			set_text(settings, "region", getenv("AWS_DEFAULT_REGION"));
 	} else if (str_eq(name, "kubeflow")) {
 		if (!endpoint && !json_object_get(settings, "endpoint"))
 			endpoint = getenv("KF_PIPELINES_ENDPOINT");

@@ -20,7 +20,8 @@
 		.name = "endpoint", .type = CLI_STRING, .argument = "URL",               \
 		.help = "address of the API: of Kubeflow Pipelines (default: "           \
 			"$KF_PIPELINES_ENDPOINT, with the token of the file "            \
-			"$KF_PIPELINES_SA_TOKEN_PATH), or another one of Vertex AI"      \
+			"$KF_PIPELINES_SA_TOKEN_PATH), or another one of Vertex AI or "  \
+			"SageMaker"                                                      \
 	}
 
 struct cli_backend {

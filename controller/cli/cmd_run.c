@@ -391,7 +391,7 @@ static const char *const examples[] = {
 const struct cli_command cmd_run = {
 	.name = "run",
 	.summary = "run a pipeline to its end, without the operator",
-	.usage = "-f FILE... [PIPELINE] --backend docker|kubeflow|vertex [options]",
+	.usage = "-f FILE... [PIPELINE] --backend docker|kubeflow|vertex|sagemaker [options]",
 	.description =
 		"Compiles the pipeline, or takes a frozen spec as `compile -o json` prints it, and "
 		"runs it on a backend to its end. On a Docker engine this command itself orders "
@@ -401,8 +401,8 @@ const struct cli_command cmd_run = {
 		"project of Docker Compose: docker compose ls, ps and logs show it. Containers "
 		"stay "
 		"for their logs until docker compose -p RUN-ID down removes them. Kubeflow "
-		"Pipelines and Vertex AI get the whole pipeline, and this command follows "
-		"it.\n\nThe same name "
+		"Pipelines, Vertex AI and SageMaker get the whole pipeline, and this command "
+		"follows it.\n\nThe same name "
 		"takes up a run where it was left. Ctrl-C cancels it; a second one leaves it as it "
 		"is.\n\nExit code: 0 it succeeded; 1 it failed, or the input is wrong; 2 wrong "
 		"usage, or the backend could not be used; 130 it was cancelled by Ctrl-C.",

@@ -239,7 +239,7 @@ static int cancel(struct cli *cli, const struct cli_args *args)
 
 /* --- the commands --- */
 
-static const char *const backends[] = {"docker", "kubeflow", "vertex", NULL};
+static const char *const backends[] = {"docker", "kubeflow", "vertex", "sagemaker", NULL};
 
 #define RUN_BACKEND_OPTIONS                                                                     \
 	{.name = "backend",                                                                     \

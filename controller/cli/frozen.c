@@ -320,7 +320,7 @@ void frozen_list_clear(struct frozen_list *list)
 int frozen_native(struct cli *cli, const struct frozen_spec *spec, const char *run_id,
 	const json_t *settings, json_t **ret_native)
 {
-	const struct runner *runner = runner_document_find(spec->backend);
+	const struct runner *runner = runner_find(spec->backend);
 	struct native_input in = {.spec = spec, .run_id = run_id, .settings = settings};
 	auto_diags diags = DIAG_LIST_INIT;
 	auto_json *native = NULL;

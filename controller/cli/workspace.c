@@ -332,7 +332,7 @@ int workspace_compile(struct workspace *ws, const struct object *pipeline,
 		input.working_directory = doc_str(given->json, "spec.workingDirectory");
 	if (!input.backend)
 		input.backend = "kubernetes";
-	runner = runner_document_find(input.backend);
+	runner = runner_find(input.backend);
 	/* what such a backend could not honour is not known: nothing is said about it */
 	input.features = runner ? runner->features : ~0U;
 	compile_pipeline(&input, ret_output);

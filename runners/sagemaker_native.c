@@ -1,0 +1,159 @@
+#include "runners/sagemaker_native.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/str.h"
+#include "compiler/check.h"
+#include "doc/canon.h"
+#include "doc/path.h"
+
+#define VERSION "2020-12-01"
+#define STEP_NAME_MAX 64
+#define ROLE "RoleArn"
+
+static const json_t *declared(const json_t *definition, const char *name)
+{
+	const json_t *parameter;
+	size_t i;
+
+	json_array_foreach (json_object_get(definition, "Parameters"), i, parameter) {
+		if (str_eq(doc_str(parameter, "Name"), name))
+			return parameter;
+	}
+	return NULL;
+}
+
+/* --- steps --- */
+
+static const json_t *step_of(const json_t *steps, const char *name)
+{
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach (steps, i, step) {
+		if (name && str_eq(doc_str(step, "Name"), name))
+			return step;
+	}
+	return NULL;
+}
+
+static bool is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len <= STEP_NAME_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+		       len;
+}
+
+static void check_step(const json_t *steps, size_t i, struct diag_list *diags)
+{
+	const json_t *step = json_array_get(steps, i), *before;
+	const char *name = doc_str_or(step, "Name", "");
+	auto_free char *path = xasprintf("native.document.Steps[%zu]", i);
+	size_t k;
+
+	if (!is_name(name))
+		diag_add(diags, path, "InvalidName",
+			"a step's Name has 1 to %d letters, digits, - and _", STEP_NAME_MAX);
+	else if (step_of(steps, name) != step)
+		diag_add(diags, path, "DuplicateName", "there are two steps called `%s`", name);
+	if (!doc_str(step, "Type"))
+		diag_add(diags, path, "Required", "a step needs a Type, such as Processing");
+	json_array_foreach (json_object_get(step, "DependsOn"), k, before) {
+		const char *other = json_string_value(before);
+
+		/* a step, or one of its outputs: "step.output" */
+		if (other && !strchr(other, '.') && !step_of(steps, other))
+			diag_add(diags, path, "UnknownStep", "DependsOn: there is no step `%.80s`",
+				other);
+	}
+}
+
+/* --- parameters --- */
+
+/* Whether a value can be one of a parameter's Type. */
+static bool is_of(const json_t *value, const char *type)
+{
+	if (str_eq(type, "Integer"))
+		return json_is_integer(value);
+	if (str_eq(type, "Float"))
+		return json_is_number(value);
+	if (str_eq(type, "Boolean"))
+		return json_is_boolean(value);
+	return json_is_string(value);
+}
+
+static void check_parameters(const json_t *definition, const json_t *given, struct diag_list *diags)
+{
+	const json_t *parameter;
+	const char *name;
+	json_t *value;
+	size_t i;
+
+	json_object_foreach ((json_t *)given, name, value) {
+		const json_t *own = declared(definition, name);
+		const char *type = doc_str_or(own, "Type", "");
+
+		if (!own)
+			diag_add(diags, "parameters", "UnknownParameter",
+				"the document has no parameter `%.63s`", name);
+		else if (!json_is_null(value) && !is_of(value, type))
+			diag_add(diags, "parameters", "InvalidParameter",
+				"`%.63s` is %s, and the document's parameter of that name is of "
+				"type %.20s",
+				name, check_kind_of(value), type);
+	}
+	json_array_foreach (json_object_get(definition, "Parameters"), i, parameter) {
+		name = doc_str_or(parameter, "Name", "");
+		if (!json_object_get(parameter, "DefaultValue") && !json_object_get(given, name) &&
+			!str_eq(name, ROLE))
+			diag_add(diags, "parameters", "Required",
+				"the document needs a value of its parameter `%.63s` (%.20s): "
+				"declare one of that name",
+				name, doc_str_or(parameter, "Type", "String"));
+	}
+}
+
+void sagemaker_native_check(
+	const json_t *definition, const json_t *parameters, struct diag_list *diags)
+{
+	const json_t *steps = json_object_get(definition, "Steps");
+
+	if (!str_eq(doc_str(definition, "Version"), VERSION)) {
+		diag_add(diags, "native.document.Version", "InvalidDocument",
+			"must be %s: this is no pipeline definition of SageMaker", VERSION);
+		return;
+	}
+	if (!json_array_size(steps))
+		diag_add(diags, "native.document.Steps", "Required", "a pipeline needs steps");
+	for (size_t i = 0; i < json_array_size(steps); i++)
+		check_step(steps, i, diags);
+	check_parameters(definition, parameters, diags);
+}
+
+/* A text as it is, anything else as JSON. New reference. */
+static json_t *text_of(const json_t *value)
+{
+	auto_free char *text = NULL;
+
+	if (json_is_string(value))
+		return json_incref((json_t *)value);
+	text = canon_str(value, CANON_COMPACT);
+	return json_string(text);
+}
+
+json_t *sagemaker_native_parameters(
+	const json_t *definition, const json_t *parameters, const char *role)
+{
+	json_t *list = json_array(), *value;
+	const char *name;
+
+	json_object_foreach ((json_t *)parameters, name, value)
+		json_array_append_new(
+			list, json_pack("{s:s, s:o}", "Name", name, "Value", text_of(value)));
+	if (role && declared(definition, ROLE) && !json_object_get(parameters, ROLE))
+		json_array_append_new(list, json_pack("{s:s, s:s}", "Name", ROLE, "Value", role));
+	return list;
+}

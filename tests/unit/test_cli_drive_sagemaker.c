@@ -1,0 +1,664 @@
+/*
+ * A run from its start to its end through cli/drive.h and the runner `sagemaker`, on a fake of
+ * SageMaker and S3: each request lost, each answer lost or replaced by rubbish, the program killed
+ * after each, and taken up again. However it went, there is one execution, of the run's own
+ * document.
+ */
+#include "test_cli_drive_fixture.h"
+
+#include "tests/fake/sagemaker.h"
+
+#define MAX_REQUESTS 80
+#define IMAGE(name) "123456789012.dkr.ecr.eu-west-1.amazonaws.com/" name ":1"
+#define ROLE "arn:aws:iam::123456789012:role/pipeline"
+
+struct fixture {
+	struct drive_fixture d;
+	struct fake_sagemaker fake;
+};
+
+#define LINE "a line of one argument that is longer than SageMaker takes in one word; "
+/* clang-format off */
+#define TWO_STEPS                                                                  \
+	"workingDirectory: s3://lake/fondant\n"                                    \
+	"steps:\n"                                                                 \
+	"- name: load\n"                                                           \
+	"  component: {spec: {name: L, description: d, image: '" IMAGE("l") "',\n" \
+	"    produces: {a: {type: string}}, args: {note: {type: str}}}}\n"         \
+	"  arguments: {note: '" LINE LINE LINE LINE "'}\n"                         \
+	"- name: write\n"                                                          \
+	"  from: [load]\n"                                                         \
+	"  component: {spec: {name: W, description: d, image: '" IMAGE("w") "',\n" \
+	"    consumes: {a: {type: string}}}}\n"
+/* clang-format on */
+
+#define NATIVE                                                                           \
+	"parameters: [{name: rows, type: int, default: 7}, {name: dry, type: bool, "     \
+	"default: true}, {name: label, type: str, default: x}]\n"                        \
+	"native:\n"                                                                      \
+	"  format: SageMakerPipeline\n"                                                  \
+	"  inline: |\n"                                                                  \
+	"    Version: '2020-12-01'\n"                                                    \
+	"    Parameters: [{Name: rows, Type: Integer}, {Name: dry, Type: Boolean}, "     \
+	"{Name: label, Type: String, DefaultValue: y}, {Name: RoleArn, Type: String}]\n" \
+	"    Steps: [{Name: First_one, Type: Training, Arguments: {}}, {Name: second, "  \
+	"Type: Processing, Arguments: {}, DependsOn: [First_one]}]\n"
+
+static void setup_with(void **state, const char *text)
+{
+	struct fixture *f = xnew(struct fixture);
+
+	drive_fixture_init(&f->d, &runner_sagemaker, text);
+	f->d.asked = &f->fake.asked;
+	fake_sagemaker_start(&f->fake, f->d.loop);
+	f->d.settings = json_pack("{s:s, s:s, s:s}", "region", "eu-west-1", "roleArn", ROLE,
+		"endpoint", f->fake.server.url);
+	f->d.credentials = json_pack("{s:{s:s, s:s}}", "auth.accessKey", "AWS_ACCESS_KEY_ID",
+		"AKIA1", "AWS_SECRET_ACCESS_KEY", "geheim");
+	setenv("AWS_ENDPOINT_URL_S3", f->fake.server.url, 1);
+	*state = f;
+}
+
+static int setup(void **state)
+{
+	setup_with(state, TWO_STEPS);
+	return 0;
+}
+
+static int setup_native(void **state)
+{
+	setup_with(state, NATIVE);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	end(&f->d);
+	fake_sagemaker_stop(&f->fake);
+	drive_fixture_clear(&f->d);
+	free(f);
+	return 0;
+}
+
+static void assert_one_execution(const struct fixture *f)
+{
+	assert_int_equal(json_object_size(f->fake.executions), 1);
+	assert_int_equal(f->fake.starts, 1);
+	assert_int_equal(json_object_size(f->fake.pipelines), 1);
+}
+
+static void a_run(void **state)
+{
+	struct fixture *f = *state;
+	const json_t *body, *parameter;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_one_execution(f);
+	assert_step(&f->d, 0, STEP_SUCCEEDED);
+	assert_step(&f->d, 1, STEP_SUCCEEDED);
+	assert_int_equal(f->d.troubles, 0);
+	body = doc_get(fake_sagemaker_execution(&f->fake), "body");
+	assert_true(str_starts_with(doc_str_or(body, "PipelineExecutionDisplayName", ""), "run-"));
+	assert_true(str_starts_with(doc_str_or(body, "PipelineName", ""), "data-p-"));
+	assert_int_equal(strlen(doc_str_or(body, "ClientRequestToken", "")), 64);
+	parameter = json_array_get(json_object_get(body, "PipelineParameters"), 0);
+	assert_string_equal(doc_str(parameter, "Name"), "RoleArn");
+	assert_string_equal(doc_str(parameter, "Value"), ROLE);
+	assert_string_equal(f->d.drive.known[0].ref, RUN_ID "/load");
+	assert_string_equal(f->d.drive.known[0].external_kind, "ProcessingJob");
+	assert_string_equal(f->d.drive.known[0].external_name, "pipelines-abc-load-XyZ");
+	assert_int_equal(f->d.drive.known[0].start_s, 1800000000);
+	assert_int_equal(f->d.drive.known[0].end_s, 1800000009);
+	/* words that do not fit into 256 characters go by S3 */
+	assert_int_equal(json_object_size(f->fake.objects), 1);
+}
+
+static int requests_of_a_run(void)
+{
+	struct fixture *f;
+	void *state;
+	int asked;
+
+	setup(&state);
+	f = state;
+	begin(&f->d);
+	to_the_end(&f->d);
+	asked = f->fake.asked;
+	teardown(&state);
+	assert_in_range(asked, 8, MAX_REQUESTS);
+	return asked;
+}
+
+struct fault {
+	enum fake_fault fault;
+	const char *hostile;
+	int status;
+	bool kill, no_versions;
+};
+
+static void with_fault(const struct fault *fault)
+{
+	int requests = requests_of_a_run();
+
+	for (int at = 1; at <= requests; at++) {
+		struct fixture *f;
+		void *state;
+
+		setup(&state);
+		f = state;
+		f->fake.fault = fault->fault;
+		f->fake.fault_at = fault->fault == FAKE_WELL ? 0 : at;
+		f->fake.hostile = fault->hostile;
+		f->fake.hostile_status = fault->status;
+		f->fake.no_versions = fault->no_versions;
+		f->d.kill_at = fault->kill ? at : 0;
+		begin(&f->d);
+		to_the_end(&f->d);
+		if (f->d.drive.phase != RUN_SUCCEEDED)
+			fail_msg("request %d: %s %s", at, run_phase_name(f->d.drive.phase),
+				f->d.drive.message ? f->d.drive.message
+						   : err_message(&f->d.drive.err));
+		assert_one_execution(f);
+		teardown(&state);
+	}
+}
+
+static void faults(void **state)
+{
+	with_fault(*state);
+}
+
+#define FAULT(title, ...)                                  \
+	{                                                  \
+		title, faults, NULL, NULL, &(struct fault) \
+		{                                          \
+			__VA_ARGS__                        \
+		}                                          \
+	}
+
+/* What has the form of an answer and is none: no end of the program, no second execution. */
+static void odd_answers(void **state)
+{
+	static const char *const answers[] = {"[]", "{}", "null", "3",
+		"{\"PipelineExecutionStatus\": 3, \"PipelineExecutionSteps\": {}}",
+		"{\"PipelineExecutionSummaries\": [1, {\"PipelineExecutionArn\": 3}], "
+		"\"NextToken\": []}",
+		"{\"PipelineExecutionStatus\": \"Executing\", \"PipelineExecutionSteps\": [1, "
+		"{\"StepName\": []}, {\"StepName\": \"load\", \"StartTime\": \"x\"}]}"};
+	int requests = requests_of_a_run();
+
+	(void)state;
+	for (size_t i = 0; i < array_size(answers); i++) {
+		for (int at = 1; at <= requests; at++) {
+			struct fixture *f;
+			void *one;
+
+			setup(&one);
+			f = one;
+			f->fake.fault = FAKE_BODY;
+			f->fake.fault_at = at;
+			f->fake.hostile = answers[i];
+			begin(&f->d);
+			for (int64_t ms = 0; !f->d.ended && ms < 600000; ms += TURN_MS)
+				turn(&f->d);
+			assert_in_range(json_object_size(f->fake.executions), 0, 1);
+			teardown(&one);
+		}
+	}
+}
+
+/* --- the pipeline --- */
+
+/* Another run of the pipeline has another document: updated, and started by its version. */
+static void a_second_run_updates_the_pipeline(void **state)
+{
+	struct fixture *f = *state;
+	void *iterator;
+	const char *name;
+	json_t *body;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	end(&f->d);
+	iterator = json_object_iter(f->fake.pipelines);
+	name = json_object_iter_key(iterator);
+	json_object_set_new(json_object_iter_value(iterator), "PipelineDescription",
+		json_string("Made by the Fondant operator, sha256:0000"));
+	json_object_clear(f->fake.executions);
+	f->fake.starts = 0;
+	f->d.ended = false;
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_one_execution(f);
+	assert_int_equal(f->fake.created, 1);
+	assert_int_equal(f->fake.updated, 1);
+	body = json_object_get(fake_sagemaker_execution(&f->fake), "body");
+	assert_string_equal(doc_str(body, "PipelineVersionId"), "2");
+	assert_string_equal(doc_str(body, "PipelineName"), name);
+}
+
+static void a_pipeline_that_is_as_it_should_be_is_not_updated(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	end(&f->d);
+	json_object_clear(f->fake.executions);
+	f->fake.starts = 0;
+	f->d.ended = false;
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_one_execution(f);
+	assert_int_equal(f->fake.updated, 0);
+}
+
+/* Without versions to name, what was started is compared. */
+static void another_program_was_faster(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.meddle = "{\"Version\": \"2020-12-01\", \"Steps\": []}";
+	f->fake.hangs = true;
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.err.class, ERR_USER);
+	assert_string_equal(f->d.drive.err.reason, "PipelineChanged");
+	assert_int_equal(f->fake.starts, 1);
+	assert_int_equal(f->fake.stops, 1);
+}
+
+static void seen(struct runner_op *op)
+{
+	op->done = NULL;
+}
+
+/* Two runs of one pipeline at once: each runs its own document. */
+static void two_runs_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct step_state known[2] = {{.exit_code = -1}, {.exit_code = -1}};
+	struct runner_run runs[2];
+	struct runner_op ops[2] = {{.done = seen}, {.done = seen}};
+	const char *arn;
+	json_t *execution;
+
+	begin(&f->d);
+	loop_timer_del(&f->d.drive.timer);
+	for (int i = 0; i < 2; i++) {
+		runs[i] = f->d.drive.run;
+		runs[i].uid = i ? "22222222-2222-4222-8222-222222222222" : RUN_UID;
+		runs[i].run_id = i ? "p-2-22222222" : RUN_ID;
+		runs[i].known = known;
+		runner_sagemaker.submit(f->d.backend, &runs[i], &ops[i]);
+	}
+	while (ops[0].done || ops[1].done)
+		turn(&f->d);
+	assert_int_equal(ops[0].result, 0);
+	assert_int_equal(ops[1].result, 0);
+	assert_int_equal(f->fake.created, 1);
+	assert_int_equal(f->fake.updated, 1);
+	assert_int_equal(json_object_size(f->fake.executions), 2);
+	json_object_foreach (f->fake.executions, arn, execution) {
+		bool second =
+			json_object_get(json_object_get(execution, "body"), "PipelineVersionId");
+		const char *text = doc_str(execution, "definition");
+
+		assert_true((strstr(text, "p-2-22222222") != NULL) == second);
+	}
+}
+
+/* One that is given up while the other waits hands its turn on. */
+static void one_of_two_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	struct step_state known[2] = {{.exit_code = -1}, {.exit_code = -1}};
+	struct runner_run runs[2];
+	struct runner_op ops[2] = {{.done = seen}, {.done = seen}};
+
+	begin(&f->d);
+	loop_timer_del(&f->d.drive.timer);
+	for (int i = 0; i < 2; i++) {
+		runs[i] = f->d.drive.run;
+		runs[i].uid = i ? "22222222-2222-4222-8222-222222222222" : RUN_UID;
+		runs[i].known = known;
+		runner_sagemaker.submit(f->d.backend, &runs[i], &ops[i]);
+	}
+	while (f->fake.asked < 3)
+		turn(&f->d);
+	runner_sagemaker.op_cancel(f->d.backend, &ops[0]);
+	while (ops[1].done)
+		turn(&f->d);
+	assert_int_equal(ops[1].result, 0);
+}
+
+/* --- ends --- */
+
+static void a_step_fails(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.fails = "load";
+	f->fake.why = "AlgorithmError: See job logs for more information, exit code: 3";
+	f->fake.said = "ValueError: no such column";
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_step(&f->d, 0, STEP_FAILED);
+	assert_step(&f->d, 1, STEP_SKIPPED);
+	assert_non_null(strstr(f->d.drive.known[0].message, "ValueError: no such column"));
+	assert_non_null(strstr(f->d.drive.known[0].message, "AlgorithmError"));
+	assert_int_equal(f->d.drive.known[0].exit_code, 3);
+}
+
+static void a_failure_without_words(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.fails = "load";
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_non_null(strstr(f->d.drive.known[0].message, "/aws/sagemaker/ProcessingJobs"));
+	assert_non_null(strstr(f->d.drive.known[0].message, "pipelines-abc-load-XyZ"));
+}
+
+static void cancelled(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.hangs = true;
+	begin(&f->d);
+	while (f->d.drive.known[0].phase != STEP_RUNNING)
+		turn(&f->d);
+	drive_cancel(&f->d.drive);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_CANCELLED);
+	assert_step(&f->d, 0, STEP_CANCELLED);
+	assert_int_equal(f->fake.stops, 1);
+}
+
+static void deleted_by_somebody(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.hangs = true;
+	begin(&f->d);
+	while (f->d.drive.known[0].phase != STEP_RUNNING)
+		turn(&f->d);
+	json_object_clear(f->fake.executions);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_non_null(strstr(f->d.drive.message, "somebody deleted it there"));
+	assert_int_equal(f->fake.starts, 1);
+}
+
+/* --- errors --- */
+
+static void with_error(struct fixture *f, const char *operation, const char *type, int times)
+{
+	f->fake.error = operation;
+	f->fake.error_type = type;
+	f->fake.error_words = "Rate exceeded";
+	f->fake.error_times = times;
+	begin(&f->d);
+}
+
+/* It comes with status 400, and is none of the user's. */
+static void throttled(void **state)
+{
+	static const char *const operations[] = {"ListPipelineExecutions", "DescribePipeline",
+		"CreatePipeline", "StartPipelineExecution", "DescribePipelineExecution",
+		"ListPipelineExecutionSteps"};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(operations); i++) {
+		struct fixture *f;
+		void *one;
+
+		setup(&one);
+		f = one;
+		with_error(f, operations[i], "ThrottlingException", 7);
+		to_the_end(&f->d);
+		assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+		assert_one_execution(f);
+		teardown(&one);
+	}
+}
+
+static void a_quota_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	with_error(f, "StartPipelineExecution", "ResourceLimitExceeded", 3);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_int_equal(f->d.troubles, 3);
+	assert_non_null(strstr(f->d.trouble, "ResourceLimitExceeded"));
+}
+
+static void what_the_service_refuses(void **state)
+{
+	struct fixture *f = *state;
+
+	with_error(f, "CreatePipeline", "ValidationException", -1);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.err.class, ERR_USER);
+	assert_non_null(strstr(err_message(&f->d.drive.err), "ValidationException: Rate exceeded"));
+	assert_int_equal(f->fake.starts, 0);
+}
+
+static void what_one_may_not(void **state)
+{
+	struct fixture *f = *state;
+
+	with_error(f, "CreatePipeline", "AccessDeniedException", -1);
+	to_the_end(&f->d);
+	assert_string_equal(f->d.drive.err.reason, "Forbidden");
+}
+
+static void keys_that_have_ended_are_asked_for_again(void **state)
+{
+	struct fixture *f = *state;
+
+	with_error(f, "DescribePipelineExecution", "ExpiredTokenException", 1);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_int_equal(f->d.troubles, 0);
+}
+
+static void keys_that_are_not_taken(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.key_id = "AKIA2";
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.err.class, ERR_USER);
+	assert_string_equal(f->d.drive.err.reason, "Unauthorized");
+	assert_null(strstr(err_message(&f->d.drive.err), "geheim"));
+}
+
+/* --- a run looked up by its name --- */
+
+static void by_its_name(void **state)
+{
+	struct fixture *f = *state;
+	struct runner_op op = {.done = seen};
+	struct run_state found;
+	struct runner_run run;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	json_object_set_new(
+		f->fake.pipelines, "another", json_pack("{s:s}", "PipelineName", "another"));
+	run = (struct runner_run){.name = "p-1", .uid = RUN_UID, .run_id = RUN_ID, .now_s = 9};
+	run_state_init(&found, 0);
+	runner_sagemaker.observe(f->d.backend, &run, &found, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_int_equal(op.result, 0);
+	assert_int_equal(found.phase, RUN_SUCCEEDED);
+	assert_int_equal(found.steps_len, 2);
+	run_state_clear(&found);
+	run.uid = "33333333-3333-4333-8333-333333333333";
+	op.done = seen;
+	run_state_init(&found, 0);
+	runner_sagemaker.observe(f->d.backend, &run, &found, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_int_equal(op.result, -1);
+	assert_string_equal(op.err.reason, "RunNotFound");
+	err_clear(&op.err);
+	run_state_clear(&found);
+}
+
+static void a_probe(void **state)
+{
+	struct fixture *f = *state;
+	struct runner_probe probe = {0};
+	struct runner_op op = {.done = seen};
+
+	begin(&f->d);
+	runner_sagemaker.probe(f->d.backend, &probe, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_int_equal(op.result, 0);
+	f->fake.key_id = "AKIA2";
+	op.done = seen;
+	runner_sagemaker.probe(f->d.backend, &probe, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_int_equal(op.result, -1);
+	assert_string_equal(op.err.reason, "Unauthorized");
+	err_clear(&op.err);
+}
+
+/* --- documents of other tools --- */
+
+static const char *parameter(const json_t *body, const char *name)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(body, "PipelineParameters"), i, one) {
+		if (str_eq(doc_str(one, "Name"), name))
+			return doc_str(one, "Value");
+	}
+	return NULL;
+}
+
+static void a_native_document(void **state)
+{
+	struct fixture *f = *state;
+	const json_t *body;
+	auto_json *sent = NULL;
+	const char *text;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_one_execution(f);
+	assert_int_equal(f->d.drive.names.len, 2);
+	assert_true(strvec_has(&f->d.drive.names, "First_one"));
+	body = doc_get(fake_sagemaker_execution(&f->fake), "body");
+	assert_string_equal(parameter(body, "rows"), "7");
+	assert_string_equal(parameter(body, "dry"), "true");
+	assert_string_equal(parameter(body, "label"), "x");
+	assert_string_equal(parameter(body, "RoleArn"), ROLE);
+	text = doc_str(fake_sagemaker_execution(&f->fake), "definition");
+	assert_int_equal(doc_json_parse(text, strlen(text), &sent, NULL), 0);
+	assert_true(json_equal(sent, json_object_get(f->d.spec->native, "document")));
+}
+
+static void native_documents_that_are_none(void **state)
+{
+#define OF(rest) \
+	"native: {format: SageMakerPipeline, inline: \"{Version: '2020-12-01', " rest "}\"}"
+	static const struct {
+		const char *spec, *path, *says;
+	} rows[] = {
+		{"native: {format: SageMakerPipeline, inline: '{Steps: []}'}",
+			"native.document.Version", "no pipeline definition"},
+		{OF("Steps: []"), "native.document.Steps", "needs steps"},
+		{OF("Steps: [{Name: a b, Type: Processing}]"), "native.document.Steps[0]", "Name"},
+		{OF("Steps: [{Name: a}]"), "native.document.Steps[0]", "Type"},
+		{OF("Steps: [{Name: a, Type: x}, {Name: a, Type: x}]"), "native.document.Steps[1]",
+			"two steps"},
+		{OF("Steps: [{Name: a, Type: x, DependsOn: [b]}]"), "native.document.Steps[0]",
+			"no step `b`"},
+		{OF("Steps: [{Name: a, Type: x}], Parameters: [{Name: p, Type: Integer}]"),
+			"parameters", "`p` (Integer)"},
+		{"parameters: [{name: q, type: int, default: 1}]\n" OF(
+			 "Steps: [{Name: a, Type: x}]"),
+			"parameters", "no parameter `q`"},
+		{"parameters: [{name: p, type: str, default: x}]\n" OF(
+			 "Steps: [{Name: a, Type: x}], Parameters: [{Name: p, Type: Integer}]"),
+			"parameters", "of type Integer"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct frozen_spec *spec = freeze(&runner_sagemaker, rows[i].spec);
+		struct native_input in = {.spec = spec, .run_id = RUN_ID};
+		auto_diags diags = DIAG_LIST_INIT;
+		auto_json *document = NULL;
+		bool found = false;
+
+		runner_sagemaker.compile(&in, &document, &diags);
+		assert_null(document);
+		for (size_t k = 0; k < diags.len; k++)
+			found = found || (str_eq(diags.items[k].path, rows[i].path) &&
+						 strstr(diags.items[k].message, rows[i].says));
+		if (!found)
+			fail_msg("%zu: %s", i, diags.len ? diags.items[0].message : "nothing");
+		frozen_spec_free(spec);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_run, setup, teardown),
+		FAULT("lost requests", FAKE_LOSE_REQUEST, NULL, 0, false, false),
+		FAULT("lost answers", FAKE_LOSE_ANSWER, NULL, 0, false, false),
+		FAULT("lost answers of an older service", FAKE_LOSE_ANSWER, NULL, 0, false, true),
+		FAULT("killed after any request", FAKE_WELL, NULL, 0, true, false),
+		FAULT("killed as an answer is lost", FAKE_LOSE_ANSWER, NULL, 0, true, false),
+		FAULT("a proxy's page", FAKE_BODY, "<html><body>down</body></html>", 0, false,
+			false),
+		FAULT("cut JSON", FAKE_BODY, "{\"PipelineArn\": ", 0, false, false),
+		FAULT("nothing", FAKE_BODY, "", 0, false, false),
+		FAULT("throttled at the front", FAKE_STATUS, "<Code>Throttling</Code>", 400, false,
+			false),
+		FAULT("unavailable", FAKE_STATUS, "upstream", 503, false, false),
+		cmocka_unit_test(odd_answers),
+		cmocka_unit_test_setup_teardown(a_second_run_updates_the_pipeline, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_pipeline_that_is_as_it_should_be_is_not_updated, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_program_was_faster, setup, teardown),
+		cmocka_unit_test_setup_teardown(two_runs_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_of_two_is_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_step_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failure_without_words, setup, teardown),
+		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(deleted_by_somebody, setup, teardown),
+		cmocka_unit_test(throttled),
+		cmocka_unit_test_setup_teardown(a_quota_is_waited_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_service_refuses, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_one_may_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			keys_that_have_ended_are_asked_for_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_that_are_not_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(by_its_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_native_document, setup_native, teardown),
+		cmocka_unit_test(native_documents_that_are_none),
+		cmocka_unit_test_setup_teardown(a_probe, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("cli/drive sagemaker", tests, NULL, NULL);
+}
