@@ -80,6 +80,8 @@ static void test_bad(void **state)
 			"{native: {format: VertexJob, inline: '{pipelineSpec: {}}'}, "
 			"serviceAccountName: a}",
 			"spec.serviceAccountName", "UnsupportedSetting", "a ServiceAccount of"},
+		{"docker", "native: {format: Compose, inline: '{services: {}}'}",
+			"spec.native.format", "NotYetSupported", "kubectl fondant import"},
 		{"kubeflow", "native: 1", "spec.native", "InvalidType", "must be a map"},
 	};
 
@@ -179,6 +181,10 @@ static void test_not_a_frozen_spec(void **state)
 		"{" REST ",\"steps\":[{}],\"native\":{\"format\":\"KubeflowIR\",\"document\":"
 		"[{\"a\":1}]}}",
 		"{" REST ",\"steps\":[]}",
+		"{\"apiVersion\":\"fondant.ai/"
+		"v1alpha1\",\"kind\":\"FrozenSpec\",\"pipeline\":\"p\","
+		"\"namespace\":\"d\",\"backend\":\"docker\",\"compiler\":\"2\",\"parameters\":{},"
+		"\"steps\":[],\"native\":{\"format\":\"Compose\",\"document\":{\"services\":{}}}}",
 	};
 
 	(void)state;
