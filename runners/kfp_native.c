@@ -1,11 +1,12 @@
 #include "runners/kfp_native.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/vec.h"
 #include "compiler/check.h"
 #include "compiler/where.h"
 #include "doc/path.h"
@@ -89,12 +90,33 @@ static void check_task(struct ir *ir, const json_t *tasks, const json_t *task)
 
 /* --- cycles --- */
 
-static bool is_open(const json_t *done, const char *name)
+/* Who waits for whom in one DAG, by the tasks' places in it: a list of waiting tasks for each. */
+struct waits {
+	struct map places; /* name -> place + 1 */
+	int *open;         /* of each task: what it still waits for */
+	int *first;        /* of each task: the first edge to one that waits for it; -1 */
+	int *next, *who;   /* of each edge: the one after it, and the task that waits */
+	size_t edges, cap;
+};
+
+static void waits_for(struct waits *w, int task, const char *name)
 {
-	return name && !json_object_get(done, name);
+	int before = name ? (int)(intptr_t)map_get(&w->places, name) - 1 : -1;
+
+	if (before < 0)
+		return; /* not there, which is said where it is named */
+	if (w->edges == w->cap) {
+		w->cap = w->cap ? w->cap * 2 : 64;
+		w->next = xreallocarray(w->next, w->cap, sizeof(*w->next));
+		w->who = xreallocarray(w->who, w->cap, sizeof(*w->who));
+	}
+	w->who[w->edges] = task;
+	w->next[w->edges] = w->first[before];
+	w->first[before] = (int)w->edges++;
+	w->open[task]++;
 }
 
-static bool waits(const json_t *tasks, const json_t *task, const json_t *done)
+static void read_waits(struct waits *w, int place, const json_t *task)
 {
 	static const char *const kinds[] = {"parameters", "artifacts"};
 	const json_t *name;
@@ -102,45 +124,65 @@ static bool waits(const json_t *tasks, const json_t *task, const json_t *done)
 	json_t *input;
 	size_t i;
 
-	json_array_foreach (json_object_get(task, "dependentTasks"), i, name) {
-		if (json_object_get(
-			    tasks, json_string_value(name) ? json_string_value(name) : "") &&
-			is_open(done, json_string_value(name)))
-			return true;
-	}
+	json_array_foreach (json_object_get(task, "dependentTasks"), i, name)
+		waits_for(w, place, json_string_value(name));
 	for (size_t k = 0; k < array_size(kinds); k++) {
 		const json_t *inputs = json_object_get(json_object_get(task, "inputs"), kinds[k]);
 
-		json_object_foreach ((json_t *)inputs, key, input) {
-			const char *producer = producer_of(input);
+		json_object_foreach ((json_t *)inputs, key, input)
+			waits_for(w, place, producer_of(input));
+	}
+}
 
-			if (producer && json_object_get(tasks, producer) && is_open(done, producer))
-				return true;
+/* Takes away, one after the other, the tasks that wait for nothing; those that stay are in a cycle
+ * or behind one. */
+static void settle(struct waits *w, size_t tasks)
+{
+	int *ready = xcalloc(tasks + 1, sizeof(*ready));
+	size_t len = 0;
+
+	for (size_t i = 0; i < tasks; i++) {
+		if (!w->open[i])
+			ready[len++] = (int)i;
+	}
+	for (size_t at = 0; at < len; at++) {
+		for (int edge = w->first[ready[at]]; edge >= 0; edge = w->next[edge]) {
+			if (--w->open[w->who[edge]] == 0)
+				ready[len++] = w->who[edge];
 		}
 	}
-	return false;
+	free(ready);
 }
 
 static void check_cycles(struct ir *ir, const json_t *tasks)
 {
-	json_t *done = json_object(), *task;
-	size_t before;
+	size_t len = json_object_size(tasks);
+	struct waits w = {.open = xcalloc(len + 1, sizeof(*w.open)),
+		.first = xcalloc(len + 1, sizeof(*w.first))};
+	int place = 0;
 	const char *name;
+	json_t *task;
 
-	do {
-		before = json_object_size(done);
-		json_object_foreach ((json_t *)tasks, name, task) {
-			if (!json_object_get(done, name) && !waits(tasks, task, done))
-				json_object_set_new(done, name, json_true());
-		}
-	} while (json_object_size(done) > before);
 	json_object_foreach ((json_t *)tasks, name, task) {
-		if (json_object_get(done, name))
+		w.first[place++] = -1;
+		map_set(&w.places, name, (void *)(intptr_t)place);
+	}
+	place = 0;
+	json_object_foreach ((json_t *)tasks, name, task)
+		read_waits(&w, place++, task);
+	settle(&w, len);
+	place = 0;
+	json_object_foreach ((json_t *)tasks, name, task) {
+		if (!w.open[place++])
 			continue;
 		wrong(ir, "Cycle", "task `%.80s` waits for itself, by way of those it needs", name);
 		break;
 	}
-	json_decref(done);
+	map_clear(&w.places);
+	free(w.open);
+	free(w.first);
+	free(w.next);
+	free(w.who);
 }
 
 static void check_dag(struct ir *ir, const json_t *dag)

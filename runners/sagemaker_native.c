@@ -1,7 +1,9 @@
 #include "runners/sagemaker_native.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "compiler/check.h"
@@ -26,18 +28,6 @@ static const json_t *declared(const json_t *definition, const char *name)
 
 /* --- steps --- */
 
-static const json_t *step_of(const json_t *steps, const char *name)
-{
-	const json_t *step;
-	size_t i;
-
-	json_array_foreach (steps, i, step) {
-		if (name && str_eq(doc_str(step, "Name"), name))
-			return step;
-	}
-	return NULL;
-}
-
 static bool is_name(const char *name)
 {
 	size_t len = strlen(name);
@@ -47,17 +37,19 @@ static bool is_name(const char *name)
 		       len;
 }
 
-static void check_step(const json_t *steps, size_t i, struct diag_list *diags)
+/* first: name -> place + 1 of the first step of that name. */
+static void check_step(
+	const json_t *step, size_t i, const struct map *first, struct diag_list *diags)
 {
-	const json_t *step = json_array_get(steps, i), *before;
 	const char *name = doc_str_or(step, "Name", "");
 	auto_free char *path = xasprintf("native.document.Steps[%zu]", i);
+	const json_t *before;
 	size_t k;
 
 	if (!is_name(name))
 		diag_add(diags, path, "InvalidName",
 			"a step's Name has 1 to %d letters, digits, - and _", STEP_NAME_MAX);
-	else if (step_of(steps, name) != step)
+	else if ((size_t)(uintptr_t)map_get(first, name) != i + 1)
 		diag_add(diags, path, "DuplicateName", "there are two steps called `%s`", name);
 	if (!doc_str(step, "Type"))
 		diag_add(diags, path, "Required", "a step needs a Type, such as Processing");
@@ -65,10 +57,26 @@ static void check_step(const json_t *steps, size_t i, struct diag_list *diags)
 		const char *other = json_string_value(before);
 
 		/* a step, or one of its outputs: "step.output" */
-		if (other && !strchr(other, '.') && !step_of(steps, other))
+		if (other && !strchr(other, '.') && !map_has(first, other))
 			diag_add(diags, path, "UnknownStep", "DependsOn: there is no step `%.80s`",
 				other);
 	}
+}
+
+static void check_steps(const json_t *steps, struct diag_list *diags)
+{
+	auto_map first = MAP_INIT;
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach (steps, i, step) {
+		const char *name = doc_str(step, "Name");
+
+		if (name && !map_has(&first, name))
+			map_set(&first, name, (void *)(uintptr_t)(i + 1));
+	}
+	json_array_foreach (steps, i, step)
+		check_step(step, i, &first, diags);
 }
 
 /* --- parameters --- */
@@ -128,8 +136,7 @@ void sagemaker_native_check(
 	}
 	if (!json_array_size(steps))
 		diag_add(diags, "native.document.Steps", "Required", "a pipeline needs steps");
-	for (size_t i = 0; i < json_array_size(steps); i++)
-		check_step(steps, i, diags);
+	check_steps(steps, diags);
 	check_parameters(definition, parameters, diags);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "doc/json.h"
+#include "doc/path.h"
 #include "doc/yaml.h"
 #include "runners/kfp_native.h"
 
@@ -125,10 +126,36 @@ static void findings(void **state)
 	}
 }
 
+/* Each task waits for the one behind it; the last for none, or for the first. */
+static void a_long_chain(void **state)
+{
+	(void)state;
+	for (int ring = 0; ring < 2; ring++) {
+		auto_json *ir = yaml(HEAD WORK ROOT("t0: {" TASK "}")), *none = json_object();
+		json_t *tasks = doc_get(ir, "root.dag.tasks");
+		auto_diags diags = DIAG_LIST_INIT;
+
+		for (int i = 0; i < 1000; i++) {
+			auto_free char *name = xasprintf("t%d", i);
+			json_t *task = json_pack("{s:{s:s}}", "componentRef", "name", "work");
+
+			if (i < 999 || ring)
+				json_object_set_new(task, "dependentTasks",
+					json_pack("[o]", json_sprintf("t%d", (i + 1) % 1000)));
+			json_object_set_new(tasks, name, task);
+		}
+		kfp_native_check(ir, "d", none, &diags);
+		assert_int_equal(diags.len, ring);
+		if (ring)
+			assert_string_equal(diags.items[0].reason, "Cycle");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(findings),
+		cmocka_unit_test(a_long_chain),
 	};
 
 	return cmocka_run_group_tests_name("runners/kfp_native", tests, NULL, NULL);
