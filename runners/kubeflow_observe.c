@@ -131,6 +131,8 @@ static bool is_engines_own(const char *name)
 /* A run of which only the server knows the steps; without a spec their names may be ours. */
 static void tell_unknown(const struct runner_run *run, const json_t *rows, struct run_state *state)
 {
+	const char *where = state->url ? state->url : "the server";
+	const json_t *last[RUN_STATE_NAMES_MAX] = {NULL}; /* of a step: a retry's comes last */
 	const json_t *row;
 	size_t i;
 
@@ -143,8 +145,11 @@ static void tell_unknown(const struct runner_run *run, const json_t *rows, struc
 			continue;
 		step = run_state_named_step(state, ours ? name + strlen("fondant-") : name);
 		if (step >= 0)
-			tell(run, row_of(rows, name), state->url ? state->url : "the server",
-				&state->steps[step]);
+			last[step] = row;
+	}
+	for (int k = 0; k < state->steps_len; k++) {
+		if (last[k])
+			tell(run, last[k], where, &state->steps[k]);
 	}
 }
 

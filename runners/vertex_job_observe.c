@@ -114,6 +114,8 @@ static const json_t *task_of(const json_t *tasks, const char *name)
 
 static void tell_unknown(const struct runner_run *run, const json_t *tasks, struct run_state *state)
 {
+	const char *where = state->url ? state->url : "its page";
+	const json_t *last[RUN_STATE_NAMES_MAX] = {NULL}; /* of a step: a retry's comes last */
 	const json_t *task;
 	size_t i;
 
@@ -126,8 +128,11 @@ static void tell_unknown(const struct runner_run *run, const json_t *tasks, stru
 			continue;
 		step = run_state_named_step(state, ours ? name + strlen("fondant-") : name);
 		if (step >= 0)
-			tell(run, task_of(tasks, name), state->url ? state->url : "its page",
-				&state->steps[step]);
+			last[step] = task;
+	}
+	for (int k = 0; k < state->steps_len; k++) {
+		if (last[k])
+			tell(run, last[k], where, &state->steps[k]);
 	}
 }
 
