@@ -203,10 +203,7 @@ static bool answered(const struct kubeflow_call *call)
 
 static void hand_over(struct work *work)
 {
-	remote_pace(work->run, POLL_MIN_MS, &work->state);
-	run_state_clear(work->ret_state);
-	*work->ret_state = work->state;
-	work->state = (struct run_state){0};
+	remote_hand_over(work->run, POLL_MIN_MS, &work->state, work->ret_state);
 }
 
 static void run_seen(struct kubeflow_call *call)
@@ -232,14 +229,9 @@ static void kubeflow_run_observe(void *backend, const struct runner_run *run,
 	struct run_state *ret_state, struct runner_op *op)
 {
 	struct work *work = work_new(backend, run, op, OBSERVE);
-	bool recorded = !run->spec || remote_recorded(run, work->id), settled;
 
 	work->ret_state = ret_state;
-	run_state_init(&work->state, run->spec ? run->spec->steps_len : 0);
-	work->state.backend_run_id = xstrdup(work->id);
-	settled = !run->spec || remote_begin(run, recorded, &work->state);
-	if (!recorded) {
-		remote_first_look(run, settled, &work->state);
+	if (!remote_open_look(run, work->id, &work->state)) {
 		hand_over(work);
 		finish_later(work);
 		return;
@@ -292,13 +284,8 @@ static json_t *run_body(struct work *work)
 	json_t *body, *source, *runtime;
 
 	kubeflow_compile(&in, &native, &diags);
-	if (diag_errors(&diags)) {
-		auto_buf text = BUF_INIT;
-
-		diag_format(&diags, &text, 2000);
-		err_set(&work->op->err, ERR_USER, "Refused", "%s", buf_str(&text));
+	if (remote_refused(&diags, &work->op->err) < 0)
 		return NULL;
-	}
 	source = json_pack("{s:O}", "pipeline_spec", json_array_get(native, 0));
 	if (json_array_size(native) > 1)
 		json_object_set(source, "platform_spec", json_array_get(native, 1));

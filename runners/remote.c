@@ -12,7 +12,8 @@
 
 #define DATA_AGAIN_MS 2000 /* while it is not known whether cached data is there */
 #define POLL_MAX_MS 60000
-#define POLL_SHARE 10 /* of a run's age: the pause between two looks */
+#define REFUSED_MAX 2000 /* bytes of findings in an error */
+#define POLL_SHARE 10    /* of a run's age: the pause between two looks */
 
 bool remote_recorded(const struct runner_run *run, const char *identity)
 {
@@ -205,6 +206,40 @@ void remote_first_look(const struct runner_run *run, bool settled, struct run_st
 	} else if (remote_names_steps(run) || !remote_all_hit(state)) {
 		state->needs_submit = true;
 	}
+}
+
+bool remote_open_look(const struct runner_run *run, const char *identity, struct run_state *state)
+{
+	bool settled;
+
+	run_state_init(state, run->spec ? run->spec->steps_len : 0);
+	state->backend_run_id = xstrdup(identity);
+	if (!run->spec)
+		return true;
+	settled = remote_begin(run, remote_recorded(run, identity), state);
+	if (remote_recorded(run, identity))
+		return true;
+	remote_first_look(run, settled, state);
+	return false;
+}
+
+void remote_hand_over(const struct runner_run *run, int64_t min_ms, struct run_state *state,
+	struct run_state *ret_state)
+{
+	remote_pace(run, min_ms, state);
+	run_state_clear(ret_state);
+	*ret_state = *state;
+	*state = (struct run_state){0};
+}
+
+int remote_refused(const struct diag_list *diags, struct err *err)
+{
+	auto_buf text = BUF_INIT;
+
+	if (!diag_errors(diags))
+		return 0;
+	diag_format(diags, &text, REFUSED_MAX);
+	return err_set(err, ERR_USER, "Refused", "%s", buf_str(&text));
 }
 
 static bool was_there(const struct runner_run *run)

@@ -55,6 +55,15 @@ char *remote_input_manifest(const struct native_input *in, int step);
 /* Before anything is recorded, so that nothing is at the backend; settled: what remote_begin said.
  * It ends here, submits, or is looked at again. */
 void remote_first_look(const struct runner_run *run, bool settled, struct run_state *state);
+/* How every observe begins: state (zeroed) with the identity and the steps as remote_begin leaves
+ * them. True: the backend is to be asked; false: remote_first_look has said all. */
+bool remote_open_look(const struct runner_run *run, const char *identity, struct run_state *state);
+/* How it ends: what was seen becomes *ret_state, with when to look again (remote_pace). */
+void remote_hand_over(const struct runner_run *run, int64_t min_ms, struct run_state *state,
+	struct run_state *ret_state);
+/* Of a document for submit: < 0 with err, class user, Refused and all findings, where there are
+ * errors. */
+int remote_refused(const struct diag_list *diags, struct err *err);
 /* The backend has no such run: it is submitted, was cancelled before that, or is lost where a step
  * was reported once. < 0 with err, class user, RunNotFound: nobody but the backend knew it. where:
  * "Vertex AI". */

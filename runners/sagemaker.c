@@ -46,7 +46,6 @@
 #define PAGES_MAX 50     /* of executions, of pipelines, of steps */
 #define REMEMBERED 10000 /* executions */
 #define DETAILS_MAX 4    /* failed steps whose jobs are asked for their last words */
-#define UPLOADS_MAX 1000
 
 struct sagemaker {
 	struct runner_env env;
@@ -335,10 +334,7 @@ static bool known_arn(struct work *work)
 
 static void hand_over(struct work *work)
 {
-	remote_pace(work->run, POLL_MIN_MS, &work->state);
-	run_state_clear(work->ret_state);
-	*work->ret_state = work->state;
-	work->state = (struct run_state){0};
+	remote_hand_over(work->run, POLL_MIN_MS, &work->state, work->ret_state);
 	finish(work);
 }
 
@@ -441,18 +437,10 @@ static void sagemaker_run_observe(void *backend, const struct runner_run *run,
 	struct run_state *ret_state, struct runner_op *op)
 {
 	struct work *work = work_new(backend, run, op);
-	bool recorded = !run->spec || remote_recorded(run, work->id), settled;
 
 	work->ret_state = ret_state;
-	run_state_init(&work->state, run->spec ? run->spec->steps_len : 0);
-	work->state.backend_run_id = xstrdup(work->id);
-	settled = !run->spec || remote_begin(run, recorded, &work->state);
-	if (!recorded) {
-		remote_first_look(run, settled, &work->state);
-		remote_pace(run, POLL_MIN_MS, &work->state);
-		run_state_clear(ret_state);
-		*ret_state = work->state;
-		work->state = (struct run_state){0};
+	if (!remote_open_look(run, work->id, &work->state)) {
+		remote_hand_over(run, POLL_MIN_MS, &work->state, ret_state);
 		finish_later(work);
 	} else if (known_arn(work)) {
 		describe(work);
@@ -701,12 +689,8 @@ static int make_document(struct work *work)
 	char hex[DIGEST_HEX_SIZE];
 
 	sagemaker_compile(&in, &work->document, &diags);
-	if (diag_errors(&diags) || !work->document) {
-		auto_buf text = BUF_INIT;
-
-		diag_format(&diags, &text, 2000);
-		return err_set(&work->op->err, ERR_USER, "Refused", "%s", buf_str(&text));
-	}
+	if (remote_refused(&diags, &work->op->err) < 0)
+		return -1;
 	work->definition =
 		canon_str(json_object_get(work->document, "definition"), CANON_COMPACT_ORDERED);
 	digest_sha256_parts(hex, work->definition, role, (char *)NULL);

@@ -141,10 +141,7 @@ static void ask(struct work *work, const char *method, const char *verb, json_t 
 
 static void hand_over(struct work *work)
 {
-	remote_pace(work->run, POLL_MIN_MS, &work->state);
-	run_state_clear(work->ret_state);
-	*work->ret_state = work->state;
-	work->state = (struct run_state){0};
+	remote_hand_over(work->run, POLL_MIN_MS, &work->state, work->ret_state);
 }
 
 static void job_seen(struct vertex_call *call)
@@ -168,14 +165,9 @@ static void vertex_observe(void *backend, const struct runner_run *run, struct r
 	struct runner_op *op)
 {
 	struct work *work = work_new(backend, run, op);
-	bool recorded = !run->spec || remote_recorded(run, work->id), settled;
 
 	work->ret_state = ret_state;
-	run_state_init(&work->state, run->spec ? run->spec->steps_len : 0);
-	work->state.backend_run_id = xstrdup(work->id);
-	settled = !run->spec || remote_begin(run, recorded, &work->state);
-	if (!recorded) {
-		remote_first_look(run, settled, &work->state);
+	if (!remote_open_look(run, work->id, &work->state)) {
 		hand_over(work);
 		finish_later(work);
 		return;
@@ -239,11 +231,7 @@ static json_t *job_body(struct work *work)
 	json_t *job = NULL, *runtime;
 
 	vertex_job_compile(&in, &job, &diags);
-	if (diag_errors(&diags)) {
-		auto_buf text = BUF_INIT;
-
-		diag_format(&diags, &text, 2000);
-		err_set(&work->op->err, ERR_USER, "Refused", "%s", buf_str(&text));
+	if (remote_refused(&diags, &work->op->err) < 0) {
 		json_decref(job);
 		return NULL;
 	}
