@@ -9,7 +9,9 @@
 #include "base/str.h"
 #include "compiler/check.h"
 #include "compiler/where.h"
+#include "doc/json.h"
 #include "doc/path.h"
+#include "runners/native_parameters.h"
 
 #define NAME_MAX_LEN 128 /* of pipelineInfo.name, as the kfp SDK allows it */
 
@@ -306,41 +308,22 @@ static bool is_of(const json_t *value, const char *type)
 	return !str_eq(type, "STRUCT") || json_is_object(value);
 }
 
-static void check_given(const json_t *declared, const json_t *parameters, struct diag_list *diags)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach ((json_t *)parameters, name, value) {
-		const json_t *own = json_object_get(declared, name);
-		const char *type = doc_str_or(own, "parameterType", "");
-
-		if (!own)
-			diag_add(diags, "parameters", "UnknownParameter",
-				"the document has no parameter `%.63s`", name);
-		else if (!json_is_null(value) && !is_of(value, type))
-			diag_add(diags, "parameters", "InvalidParameter",
-				"`%.63s` is %s, and the document's parameter of that name is of "
-				"type %.20s",
-				name, check_kind_of(value), type);
-	}
-}
-
 static void check_parameters(const json_t *json, const json_t *given, struct diag_list *diags)
 {
-	const json_t *declared = doc_get(json, "root.inputDefinitions.parameters");
+	auto_json *declared = json_object();
 	const char *name;
 	json_t *own;
 
-	check_given(declared, given, diags);
-	json_object_foreach ((json_t *)declared, name, own) {
-		if (!json_object_get(given, name) && !json_object_get(own, "defaultValue") &&
-			!json_is_true(json_object_get(own, "isOptional")))
-			diag_add(diags, "parameters", "Required",
-				"the document needs a value of its parameter `%.63s` (%.20s): "
-				"declare one of that name",
-				name, doc_str_or(own, "parameterType", "of any type"));
+	json_object_foreach (doc_get(json, "root.inputDefinitions.parameters"), name, own) {
+		bool optional = json_object_get(own, "defaultValue") ||
+				json_is_true(json_object_get(own, "isOptional"));
+
+		json_object_set_new(declared, name,
+			json_pack("{s:s, s:b}", "type",
+				doc_str_or(own, "parameterType", "of any type"), "optional",
+				optional));
 	}
+	native_check_parameters(declared, given, is_of, diags);
 }
 
 void kfp_native_check(

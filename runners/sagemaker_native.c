@@ -6,9 +6,10 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "compiler/check.h"
 #include "doc/canon.h"
+#include "doc/json.h"
 #include "doc/path.h"
+#include "runners/native_parameters.h"
 
 #define VERSION "2020-12-01"
 #define STEP_NAME_MAX 64
@@ -95,33 +96,20 @@ static bool is_of(const json_t *value, const char *type)
 
 static void check_parameters(const json_t *definition, const json_t *given, struct diag_list *diags)
 {
+	auto_json *types = json_object();
 	const json_t *parameter;
-	const char *name;
-	json_t *value;
 	size_t i;
 
-	json_object_foreach ((json_t *)given, name, value) {
-		const json_t *own = declared(definition, name);
-		const char *type = doc_str_or(own, "Type", "");
-
-		if (!own)
-			diag_add(diags, "parameters", "UnknownParameter",
-				"the document has no parameter `%.63s`", name);
-		else if (!json_is_null(value) && !is_of(value, type))
-			diag_add(diags, "parameters", "InvalidParameter",
-				"`%.63s` is %s, and the document's parameter of that name is of "
-				"type %.20s",
-				name, check_kind_of(value), type);
-	}
 	json_array_foreach (json_object_get(definition, "Parameters"), i, parameter) {
-		name = doc_str_or(parameter, "Name", "");
-		if (!json_object_get(parameter, "DefaultValue") && !json_object_get(given, name) &&
-			!str_eq(name, ROLE))
-			diag_add(diags, "parameters", "Required",
-				"the document needs a value of its parameter `%.63s` (%.20s): "
-				"declare one of that name",
-				name, doc_str_or(parameter, "Type", "String"));
+		const char *name = doc_str_or(parameter, "Name", "");
+		/* the role is the backend's to give */
+		bool optional = json_object_get(parameter, "DefaultValue") || str_eq(name, ROLE);
+
+		json_object_set_new(types, name,
+			json_pack("{s:s, s:b}", "type", doc_str_or(parameter, "Type", "String"),
+				"optional", optional));
 	}
+	native_check_parameters(types, given, is_of, diags);
 }
 
 void sagemaker_native_check(
