@@ -32,12 +32,12 @@ static int no_step(struct cli *cli, const json_t *frozen, const char *name)
 	json_t *step;
 	size_t i;
 
-	json_array_foreach (json_object_get(frozen, "steps"), i, step)
-		strvec_add(&names, doc_str_or(step, "name", ""));
 	if (json_object_get(frozen, "native"))
 		return cli_fail(cli, CLI_FINDINGS,
 			"pipeline %s is a native document: its steps have no cache keys",
 			doc_str_or(frozen, "pipeline", ""));
+	json_array_foreach (json_object_get(frozen, "steps"), i, step)
+		strvec_add(&names, doc_str_or(step, "name", ""));
 	joined = strvec_join(&names, ", ");
 	return cli_fail(cli, CLI_FINDINGS, "there is no step `%.63s` in pipeline %s; it has: %s",
 		name, doc_str_or(frozen, "pipeline", ""), joined);

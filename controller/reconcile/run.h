@@ -47,7 +47,8 @@ void run_let_go(const struct run_view *view, struct plan *plan);
 /* Since when it is deleted, Unix seconds; 0: it is not. */
 int64_t run_deleted_s(const json_t *run);
 
-/* Steps as the status knows them, spec->steps_len of them; owned by the caller. */
+/* Steps as the status knows them, spec->steps_len of them; owned by the caller. Where only the
+ * backend knows the steps, those of the status, and ret_names (else unused) has their names. */
 struct step_state *run_known_steps(
 	const json_t *run, const struct frozen_spec *spec, struct strvec *ret_names);
 
