@@ -36,15 +36,20 @@ static const struct check_field native_fields[] = {
 	{.name = "inline", .kind = CHECK_STRING, .min = 1},
 };
 
-static const struct format *format_of(const json_t *native)
+static const struct format *format_of(const char *name)
 {
-	const char *name = model_string(native, "format");
-
 	for (size_t i = 0; name && i < array_size(formats); i++) {
 		if (strcmp(formats[i].name, name) == 0)
 			return &formats[i];
 	}
 	return NULL;
+}
+
+bool native_fits(const char *format, const char *backend)
+{
+	const struct format *known = format_of(format);
+
+	return known && !known->later && str_eq(known->backend, backend);
 }
 
 /* --- what stands beside it --- */
@@ -199,7 +204,7 @@ static json_t *read_document(struct compiler *m, const json_t *native, const str
 void native_validate(struct compiler *m)
 {
 	const json_t *native = check_get(m->in->spec, "native");
-	const struct format *format = format_of(native);
+	const struct format *format = format_of(model_string(native, "format"));
 	json_t *document = NULL;
 
 	if (!json_is_object(native))

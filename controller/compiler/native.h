@@ -7,6 +7,7 @@
 #define COMPILER_NATIVE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include "compiler/model.h"
 
 /*
@@ -15,5 +16,8 @@
  * pipeline and maybe the platform's, any other an object. Nothing where spec.native is not given.
  */
 void native_validate(struct compiler *m);
+
+/* A backend of the kind takes documents of the format, in this release. */
+bool native_fits(const char *format, const char *backend);
 
 #endif

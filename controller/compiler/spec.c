@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "compiler/native.h"
 #include "compiler/refs.h"
 #include "doc/canon.h"
 #include "doc/json.h"
@@ -353,7 +354,7 @@ static int read_settings(struct reader *r)
 static int read_place(struct reader *r)
 {
 	struct frozen_spec *spec = r->spec;
-	const char *format, *backend = json_string_value(json_object_get(spec->json, "backend"));
+	const char *format, *backend;
 
 	spec->native = json_object_get(spec->json, "native");
 	if (!spec->native)
@@ -361,15 +362,17 @@ static int read_place(struct reader *r)
 			       ? -1
 			       : read_string(r, spec->json, "workingDirectory",
 					 &spec->working_directory);
-	/* those that run steps would find none, and call that a success */
-	if (!str_eq(backend, "kubeflow") && !str_eq(backend, "vertex") &&
-		!str_eq(backend, "sagemaker"))
-		return lost(r, "its backend takes no native document");
+	if (read_string(r, spec->native, "format", &format) < 0 ||
+		read_string(r, spec->json, "backend", &backend) < 0)
+		return -1;
+	/* one that runs steps would find none, and call that a success */
+	if (!native_fits(format, backend))
+		return lost(r, "its backend takes no native document of that format");
 	spec->dataset_name = spec->working_directory = "";
 	if (!json_object_size(json_object_get(spec->native, "document")) &&
 		!json_array_size(json_object_get(spec->native, "document")))
 		return lost(r, "its native document is missing");
-	return read_string(r, spec->native, "format", &format);
+	return 0;
 }
 
 static int read_top(struct reader *r)

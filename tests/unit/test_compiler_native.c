@@ -181,6 +181,8 @@ static void test_not_a_frozen_spec(void **state)
 		"{" REST ",\"steps\":[{}],\"native\":{\"format\":\"KubeflowIR\",\"document\":"
 		"[{\"a\":1}]}}",
 		"{" REST ",\"steps\":[]}",
+		"{" REST ",\"steps\":[],\"native\":{\"format\":\"VertexJob\",\"document\":"
+		"{\"a\":1}}}",
 		"{\"apiVersion\":\"fondant.ai/"
 		"v1alpha1\",\"kind\":\"FrozenSpec\",\"pipeline\":\"p\","
 		"\"namespace\":\"d\",\"backend\":\"docker\",\"compiler\":\"2\",\"parameters\":{},"
