@@ -2,6 +2,7 @@
 #ifndef RECONCILE_INTERNAL_H
 #define RECONCILE_INTERNAL_H
 
+#include "base/map.h"
 #include "kube/cache.h"
 #include "kube/event.h"
 #include "reconcile/backend.h"
@@ -51,7 +52,7 @@ struct run_live {
 	char *key;                 /* of the queue */
 	struct data_probes probes; /* of its data, where that is visible */
 	bool visible;
-	char **refused; /* per step: why the backend refused it, or NULL */
+	struct map refused; /* name of a step -> why the backend refused it, owned */
 };
 
 /* What was gathered for a freeze: not asked for again until the next one, or, where something was

@@ -29,9 +29,7 @@ void run_live_free(void *value)
 
 	if (!live)
 		return;
-	for (int i = 0; live->refused && i < live->spec->steps_len; i++)
-		free(live->refused[i]);
-	free(live->refused);
+	map_clear(&live->refused);
 	data_probes_clear(&live->probes);
 	free(live->key);
 	frozen_spec_free(live->spec);
@@ -78,6 +76,7 @@ static struct run_live *live_of(struct work *work)
 		return live;
 	live = xnew(struct run_live);
 	live->uid = xstrdup(uid);
+	live->refused.free_value = free;
 	live->controller = work->controller;
 	live->key = xstrdup(work->key);
 	map_set(&work->controller->lives, work->key, live);
@@ -182,22 +181,29 @@ static void submit_failed(struct work *work, const struct err *err)
 	}
 }
 
+/* The backend will never take it: the step has failed, and the next pass says so; where the spec
+ * has no steps, the status must know this one by then. */
+static void refuse_step(struct work *work, const struct runner_op *op)
+{
+	struct run_live *live = work->live;
+
+	map_set(&live->refused, run_state_step_name(&work->state, live->spec, op->step),
+		xstrdup(err_message(&op->err)));
+	queue_add(&work->controller->queue, work->key, QUEUE_HIGH);
+	if (live->spec->native)
+		write_what_was_learned(work);
+	else
+		work_end(work);
+}
+
 static void submit_done(struct runner_op *op)
 {
 	struct work *work = container_of(op, struct work, runner_op);
-	struct run_live *live = work->live;
 
 	work->runner_busy = false;
 	if (op->result < 0 && op->err.class == ERR_USER && op->step >= 0 &&
-		op->step < live->spec->steps_len) {
-		/* the backend will never take it: the step has failed, and the next pass says so */
-		if (!live->refused)
-			live->refused =
-				xcalloc((size_t)live->spec->steps_len + 1, sizeof(*live->refused));
-		free(live->refused[op->step]);
-		live->refused[op->step] = xstrdup(err_message(&op->err));
-		queue_add(&work->controller->queue, work->key, QUEUE_HIGH);
-		work_end(work);
+		op->step < work->state.steps_len) {
+		refuse_step(work, op);
 		return;
 	}
 	if (op->result < 0 && work->backend->runner->outside) {
@@ -283,17 +289,21 @@ static void observe_done(struct runner_op *op)
 
 static void apply_refusals(struct work *work)
 {
-	for (int i = 0; work->live->refused && i < work->live->spec->steps_len; i++) {
+	const struct frozen_spec *spec = work->live->spec;
+
+	for (int i = 0; work->live->refused.len && i < work->known_len; i++) {
+		const char *name = spec->native ? work->names.items[i] : spec->steps[i].name;
+		const char *why = map_get(&work->live->refused, name);
 		struct step_state *s = &work->known[i];
 
-		if (!work->live->refused[i] || step_phase_final(s->phase))
+		if (!why || step_phase_final(s->phase))
 			continue;
 		step_state_clear(s);
 		s->phase = STEP_FAILED;
 		s->exit_code = -1;
 		s->end_s = work->view.now_s;
 		s->reason = xstrdup("Refused");
-		s->message = xstrdup(work->live->refused[i]);
+		s->message = xstrdup(why);
 	}
 }
 
