@@ -198,9 +198,17 @@ static void look_again_later(struct docker_work *work)
 		work->state.look_again_ms = ms;
 }
 
+/* The status knows the steps of a document by these names. */
+static void name_services(struct docker_work *work)
+{
+	for (int i = 0; work->services && i < work->services->steps_len; i++)
+		strvec_add(&work->state.names, work->services->steps[i].name);
+}
+
 static void hand_over(struct docker_work *work)
 {
 	look_again_later(work);
+	name_services(work);
 	run_state_clear(work->ret_state);
 	*work->ret_state = work->state;
 	work->state = (struct run_state){0};
@@ -345,6 +353,11 @@ static void read_logs(struct docker_work *work)
 
 static void looked(struct docker_work *work)
 {
+	if (work->broken.class != ERR_NONE) {
+		err_move(&work->op->err, &work->broken);
+		docker_work_fail(work, -1);
+		return;
+	}
 	if (work->kind == DOCKER_LOGS) {
 		read_logs(work);
 		return;

@@ -2,12 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "doc/json.h"
 #include "doc/path.h"
+#include "runners/docker_project.h"
+#include "runners/docker_variables.h"
 #include "runners/kfp_argv.h"
 #include "runners/kfp_resources.h"
 #include "runners/remote.h"
@@ -73,19 +74,6 @@ static void check_pipeline(const struct frozen_spec *spec, struct diag_list *dia
 
 /* --- the document --- */
 
-/* Compose takes $NAME for a variable, and $$ for a dollar. */
-static json_t *escaped(const char *text)
-{
-	auto_buf out = BUF_INIT;
-
-	for (; *text; text++) {
-		if (*text == '$')
-			buf_addc(&out, '$');
-		buf_addc(&out, *text);
-	}
-	return json_string_nocheck(buf_str(&out));
-}
-
 static json_t *escaped_list(const json_t *words)
 {
 	json_t *list = json_array();
@@ -93,7 +81,7 @@ static json_t *escaped_list(const json_t *words)
 	size_t i;
 
 	json_array_foreach (words, i, word)
-		json_array_append_new(list, escaped(json_string_value(word)));
+		json_array_append_new(list, docker_variables_escape(json_string_value(word)));
 	return list;
 }
 
@@ -104,8 +92,8 @@ static json_t *environment(const struct spec_step *step, const json_t *container
 	size_t i;
 
 	json_array_foreach (json_object_get(container, "env"), i, item)
-		json_object_set_new(
-			map, doc_str_or(item, "name", ""), escaped(doc_str_or(item, "value", "")));
+		json_object_set_new(map, doc_str_or(item, "name", ""),
+			docker_variables_escape(doc_str_or(item, "value", "")));
 	for (i = 0; i < json_object_size(step->secret_arguments); i++) {
 		auto_free char *name = xasprintf(KFP_SECRET_VARIABLE "%zu", i);
 		auto_free char *value = xasprintf("${%s:?}", name);
@@ -120,7 +108,7 @@ static void add_bind(json_t *volumes, const char *source, const char *target, bo
 {
 	auto_free char *text = xasprintf("%s:%s%s", source, target, read_only ? ":ro" : "");
 
-	json_array_append_new(volumes, escaped(text));
+	json_array_append_new(volumes, docker_variables_escape(text));
 }
 
 static json_t *volumes_of(const struct native_input *in)
@@ -195,8 +183,13 @@ static json_t *service_of(const struct native_input *in, int index)
 void docker_compose_compile(
 	const struct native_input *in, json_t **ret_native, struct diag_list *diags)
 {
-	json_t *services = json_object();
+	json_t *services;
 
+	if (in->spec->native) {
+		docker_project_compile(in, ret_native, diags);
+		return;
+	}
+	services = json_object();
 	check_pipeline(in->spec, diags);
 	for (int i = 0; i < in->spec->steps_len; i++) {
 		if (!remote_is_cached(in, i))

@@ -196,25 +196,48 @@ static void put_limits(const struct spec_step *step, json_t *host)
 				"gpu"));
 }
 
-json_t *docker_container_body(const struct docker_container *what)
+/* What a step of ours runs, with what it may use. */
+static json_t *step_body(const struct docker_container *what)
 {
-	const struct runner_run *run = what->run;
-	const struct spec_step *step = &run->spec->steps[what->step];
-	auto_free char *name = docker_network_name(run->run_id);
-	const char *network = what->network ? what->network : name;
-	json_t *host = json_pack("{s:o, s:s, s:{s:s}}", "Binds", binds_of(what), "NetworkMode",
-		network, "RestartPolicy", "Name", "no");
-	json_t *body = json_pack("{s:s, s:o}", "Image", step->image, "HostConfig", host), *labels;
-	auto_free char *text = NULL;
-	char hash[DIGEST_HEX_SIZE];
+	const struct spec_step *step = &what->run->spec->steps[what->step];
+	json_t *host = json_pack("{s:o}", "Binds", binds_of(what));
+	json_t *body = json_pack("{s:s, s:o}", "Image", step->image, "HostConfig", host);
 
 	put_limits(step, host);
 	put_program(what, body);
+	return body;
+}
+
+/* The run's, unless a native document says otherwise. */
+static void put_network(const struct docker_container *what, json_t *body)
+{
+	json_t *host = json_object_get(body, "HostConfig");
+	auto_free char *name = docker_network_name(what->run->run_id);
+	const char *network = what->network ? what->network : name;
+
+	if (json_object_get(host, "NetworkMode"))
+		return;
+	json_object_set_new(host, "NetworkMode", json_string(network));
 	json_object_set_new(body, "NetworkingConfig",
-		json_pack("{s:{s:{s:[s]}}}", "EndpointsConfig", network, "Aliases", step->name));
+		json_pack("{s:{s:{s:[s]}}}", "EndpointsConfig", network, "Aliases",
+			what->run->spec->steps[what->step].name));
+}
+
+json_t *docker_container_body(const struct docker_container *what)
+{
+	const struct frozen_spec *spec = what->run->spec;
+	json_t *body =
+		spec->native ? json_deep_copy(spec->steps[what->step].json) : step_body(what);
+	json_t *labels = run_labels(what->run);
+	auto_free char *text = NULL;
+	char hash[DIGEST_HEX_SIZE];
+
+	json_object_set_new(json_object_get(body, "HostConfig"), "RestartPolicy",
+		json_pack("{s:s}", "Name", "no"));
+	put_network(what, body);
 	text = canon_str(body, CANON_COMPACT);
-	labels = run_labels(run);
 	compose_labels(what, digest_sha256_hex(text, strlen(text), hash), labels);
+	json_object_update_missing(labels, json_object_get(body, "Labels"));
 	json_object_set_new(body, "Labels", labels);
 	return body;
 }

@@ -4,6 +4,38 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/str.h"
+#include "runners/docker_project.h"
+
+/* What the status knows of each service, by its name; NULL: nothing yet. */
+static struct step_state *known_services(
+	const struct runner_run *run, const struct frozen_spec *services)
+{
+	struct step_state *known = xcalloc((size_t)services->steps_len + 1, sizeof(*known));
+
+	for (int i = 0; i < services->steps_len; i++)
+		known[i].exit_code = -1;
+	for (size_t i = 0; run->names && run->known && i < run->names->len; i++) {
+		int step = frozen_spec_step(services, run->names->items[i]);
+
+		if (step >= 0)
+			known[step] = run->known[i];
+	}
+	return known;
+}
+
+/* The run with the services of its native document as its steps. */
+static void take_project(struct docker_work *work, const struct runner_run *run)
+{
+	work->services = docker_project_steps(run->spec, &work->broken);
+	if (!work->services)
+		return; /* docker.c says so after the look */
+	work->known = known_services(run, work->services);
+	work->project = *run;
+	work->project.spec = work->services;
+	work->project.known = work->known;
+	work->project.cache = NULL;
+	work->run = &work->project;
+}
 
 struct docker_work *docker_work_new(struct docker *docker, const struct runner_run *run,
 	struct runner_op *op, enum docker_kind kind)
@@ -14,8 +46,10 @@ struct docker_work *docker_work_new(struct docker *docker, const struct runner_r
 	work->run = run;
 	work->op = op;
 	work->kind = kind;
-	if (run && run->spec)
-		run_state_init(&work->state, run->spec->steps_len);
+	if (run && run->spec && run->spec->native)
+		take_project(work, run);
+	if (run && work->run->spec)
+		run_state_init(&work->state, work->run->spec->steps_len);
 	op->result = 0;
 	op->step = -1;
 	op->state = work;
@@ -36,6 +70,9 @@ void docker_work_free(struct docker_work *work)
 	free(work->id);
 	free(work->network);
 	json_decref(work->networks);
+	frozen_spec_free(work->services);
+	free(work->known);
+	err_clear(&work->broken);
 	work->op->state = NULL;
 	free(work);
 }

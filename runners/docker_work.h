@@ -37,7 +37,11 @@ enum docker_kind { DOCKER_OBSERVE, DOCKER_SUBMIT, DOCKER_CANCEL, DOCKER_PROBE, D
 /* One runner_op under way. */
 struct docker_work {
 	struct docker *docker;
-	const struct runner_run *run;
+	const struct runner_run *run; /* the caller's, or `project` */
+	struct runner_run project;    /* of a native document: its services as the steps */
+	struct frozen_spec *services;
+	struct step_state *known; /* of the services; the strings are the caller's */
+	struct err broken;        /* the document cannot be read */
 	struct runner_op *op;
 	enum docker_kind kind;
 	struct run_state *ret_state;    /* observe */

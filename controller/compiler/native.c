@@ -17,14 +17,13 @@ struct format {
 	const char *name;
 	const char *backend; /* the one kind that takes it */
 	size_t documents;    /* at most */
-	bool later;          /* part of the API that this release does not have yet */
 };
 
 static const struct format formats[] = {
-	{"KubeflowIR", "kubeflow", KUBEFLOW_DOCUMENTS, false},
-	{"VertexJob", "vertex", 1, false},
-	{"SageMakerPipeline", "sagemaker", 1, false},
-	{"Compose", "docker", 1, true},
+	{"KubeflowIR", "kubeflow", KUBEFLOW_DOCUMENTS},
+	{"VertexJob", "vertex", 1},
+	{"SageMakerPipeline", "sagemaker", 1},
+	{"Compose", "docker", 1},
 };
 
 static const char *const format_words[] = {
@@ -49,7 +48,7 @@ bool native_fits(const char *format, const char *backend)
 {
 	const struct format *known = format_of(format);
 
-	return known && !known->later && str_eq(known->backend, backend);
+	return known && str_eq(known->backend, backend);
 }
 
 /* --- what stands beside it --- */
@@ -75,12 +74,7 @@ static void refuse_settings(struct compiler *m, const struct format *format)
 
 static void check_backend(struct compiler *m, const struct format *format)
 {
-	if (format->later)
-		check_error_at(&m->c, "format", "NotYetSupported",
-			"this version does not run documents of format `%s`; `kubectl fondant "
-			"import` makes steps of what the framework wrote",
-			format->name);
-	else if (strcmp(format->backend, m->c.backend) != 0)
+	if (strcmp(format->backend, m->c.backend) != 0)
 		check_error_at(&m->c, "format", "UnsupportedFormat",
 			"a document of format `%s` runs on a backend of the kind %s, and this one "
 			"is %.63s: set spec.backendRef to a FondantBackend of that kind",

@@ -229,6 +229,38 @@ static void judge_texts(struct judge *j, const json_t *value, const char *const 
 	}
 }
 
+/* A path of the engine's machine is mounted, or what a variable may make one. */
+static bool mounts_path(const json_t *volume)
+{
+	const char *type = doc_str_or(volume, "type", ""), *text = json_string_value(volume);
+
+	if (text)
+		return strchr("/.~$", *text) != NULL;
+	return str_eq(type, "volume") ? strchr(doc_str_or(volume, "source", ""), '$') != NULL
+				      : !str_eq(type, "tmpfs");
+}
+
+/* What a hostPath is to a pod. */
+static void restrict_compose(struct judge *j, const json_t *document)
+{
+	json_t *services = json_object_get(document, "services"), *service;
+	const json_t *volume;
+	const char *name;
+	size_t i;
+
+	json_object_foreach (services, name, service) {
+		json_array_foreach (json_object_get(service, "volumes"), i, volume) {
+			auto_free char *path =
+				xasprintf("native.document.services.%s.volumes[%zu]", name, i);
+
+			if (mounts_path(volume))
+				deny(j, path,
+					"restricts what is mounted to external volumes and tmpfs; "
+					"remove it");
+		}
+	}
+}
+
 /* What a native document runs is known to its engine; what it names as images and accounts by the
  * fields of the formats is judged as in any other pipeline. */
 static void judge_native(struct judge *j, const json_t *native)
@@ -249,6 +281,9 @@ static void judge_native(struct judge *j, const json_t *native)
 	}
 	judge_texts(j, json_object_get(native, "document"), images, judge_image);
 	judge_texts(j, json_object_get(native, "document"), accounts, judge_account);
+	if (str_eq(doc_str(j->policy, "podTemplate"), "Restricted") &&
+		str_eq(doc_str(native, "format"), "Compose"))
+		restrict_compose(j, json_object_get(native, "document"));
 }
 
 /* --- all of it --- */

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
 from dockerlab import engine
-from kit import REGISTRY, Namespace, phases_of, steps_of, wait_until
+from kit import REGISTRY, ROOT, Namespace, phases_of, steps_of, wait_until
 from test_disruption import replace_controller
 
 ADDRESS, PEER = "10.98.0.2", "10.98.0.1"
@@ -160,6 +161,68 @@ def test_credentials_that_are_wrong_are_said_and_mended(lab):
     lab.apply(lab.secret())
     lab.ready()
     lab.run_to(lab.linear("p", {}))
+
+
+def theirs(lab, *arguments):
+    """A document as another tool could have written it, in a ConfigMap, and its pipeline."""
+    steps = lab.linear("theirs", *arguments)
+    steps["spec"]["workingDirectory"] = str(lab.data)
+    file = lab.data / "theirs.yaml"
+    file.write_text(json.dumps(steps))
+    document = yaml.safe_load(subprocess.run(
+        [str(ROOT / "build/kubectl-fondant"), "compile", "-f", str(file), "--backend", "docker",
+         "--run", "theirs-1", "-o", "native"], check=True, capture_output=True, text=True).stdout)
+    for service in document["services"].values():
+        service["environment"]["ROWS"] = "${rows}"
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"},
+         "data": {"docker-compose.yml": json.dumps(document)}},
+        {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantPipeline",
+         "metadata": {"name": "theirs"}, "spec": {
+             "parameters": [{"name": "rows", "type": "int", "default": 7}],
+             "native": {"format": "Compose", "configMapKeyRef": {
+                 "name": "theirs", "key": "docker-compose.yml"}}}}]
+
+
+def test_a_compose_document(lab):
+    source, pipeline = theirs(lab, {}, {"print": "from theirs"})
+    lab.apply(source)
+    run = lab.run_to(pipeline)
+    name = run["metadata"]["name"]
+    assert phases_of(run) == {"s1": "Succeeded", "s2": "Succeeded"}
+    assert sorted(containers(lab, name)) == [("s1", "1"), ("s2", "1")]
+    assert "ROWS=7" in containers(lab, name)["s1", "1"]["Config"]["Env"]
+    assert (lab.data / "theirs/theirs-1/s2/manifest.json").exists()
+    native = lab.get("cm", run["status"]["frozenSpec"]["name"] + "-native")
+    assert json.loads(native["data"]["docker-compose.yml"])["services"]["s1"]["environment"]["ROWS"] == "7"
+
+
+def test_a_compose_document_fails(lab):
+    source, pipeline = theirs(lab, {}, {"fail": 3, "print": "no cheese"}, {})
+    lab.apply(source)
+    run = lab.run_to(pipeline, "Failed")
+    assert phases_of(run) == {"s1": "Succeeded", "s2": "Failed", "s3": "Skipped"}
+    assert "no cheese" in steps_of(run)["s2"]["message"]
+    # what an engine will never take has failed as well, and its pipeline's image is not looked for again
+    body = json.loads(source["data"]["docker-compose.yml"])
+    body["services"]["s1"]["image"] = f"{REGISTRY}/none:1"
+    source["data"]["docker-compose.yml"] = json.dumps(body)
+    lab.apply(source)
+    pipeline["spec"]["triggers"] = {"rerunToken": "1"}
+    run = lab.run_to(pipeline, "Failed", not_run=run["metadata"]["name"])
+    assert steps_of(run)["s1"]["reason"] == "Refused" and "none:1" in steps_of(run)["s1"]["message"]
+
+
+def test_a_wrong_compose_document(lab):
+    source, pipeline = theirs(lab, {})
+    body = json.loads(source["data"]["docker-compose.yml"])
+    body["services"]["s1"]["privileged"] = True
+    source["data"]["docker-compose.yml"] = json.dumps(body)
+    lab.apply(source, pipeline)
+    said = lab.wait("the finding", lambda: (lambda c: c["status"] == "False" and c)(
+        lab.condition("fpl", "theirs")))
+    assert "spec.native.configMapKeyRef: services.s1.privileged: " in said["message"]
+    assert not lab.get("frun")
 
 
 def test_the_controller_is_killed_again_and_again(lab, operator):

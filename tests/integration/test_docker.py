@@ -343,3 +343,150 @@ def test_what_an_engine_cannot_is_refused(lab, field, value, path):
     assert done.returncode == 1 and path in done.stderr, done.stderr
     assert not lab.docker.containers()
     assert shutil.which("docker") and Path(file).exists()
+
+
+# --- native documents -----------------------------------------------------------------------------
+
+FRAMEWORK = """
+import sys
+import pyarrow as pa
+from fondant.dataset import Dataset
+from fondant.dataset.compiler import DockerCompiler
+
+corpus, out, artifacts, document = sys.argv[1:]
+dataset = Dataset.create("load_from_parquet", arguments={"dataset_uri": corpus},
+                         produces={"text": pa.string()}, dataset_name="theirs")
+dataset = dataset.apply("filter_text_length",
+                        arguments={"min_characters_length": 1, "min_words_length": 10})
+dataset = dataset.write("write_to_file", arguments={"path": out, "format": "parquet"})
+DockerCompiler().compile(dataset, working_directory=artifacts, output_path=document,
+                         extra_volumes=[f"{corpus}:{corpus}:ro", f"{out}:{out}"])
+"""
+
+
+def native(lab, document, **spec):
+    """The files of a pipeline whose document is in a ConfigMap."""
+    file = lab.folder / "native.yaml"
+    source = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"},
+              "data": {"docker-compose.yml": document}}
+    pipeline = {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantPipeline",
+                "metadata": {"name": "lab"}, "spec": {"native": {
+                    "format": "Compose",
+                    "configMapKeyRef": {"name": "theirs", "key": "docker-compose.yml"}}, **spec}}
+    file.write_text(yaml.safe_dump_all([pipeline, source]))
+    return str(file)
+
+
+def test_a_document_of_the_framework_runs(lab):
+    """What its own compiler wrote, with its own components: the ports that it publishes as well."""
+    for image in (REAL[0], REAL[1], REAL[3]):
+        lab.docker.load(IMAGES / "oci", image)
+    corpus, out, document = (lab.folder / name for name in ("docs.parquet", "out", "compose.yml"))
+    subprocess.run([str(ROOT / ".cache/venv/bin/python"), str(EXAMPLE / "generate.py"),
+                    str(corpus), "500"], check=True)
+    out.mkdir()
+    lab.data.mkdir()
+    subprocess.run([str(ROOT / ".cache/framework-venv/bin/python"), "-c", FRAMEWORK, str(corpus),
+                    str(out), str(lab.data), str(document)], check=True, capture_output=True)
+    names = list(yaml.safe_load(document.read_text())["services"])
+    _, result = lab.run(native(lab, document.read_text()), "--name", "theirs")
+    assert phases(result) == dict.fromkeys(sorted(names), "Succeeded") and len(names) == 3
+    assert 0 < len(pq.read_table(out)) < 500
+    [first] = of_step(lab, "theirs", "load_from_parquet")
+    assert first["HostConfig"]["PortBindings"]["8787/tcp"][0]["HostPort"] == "8787"
+    assert first["Config"]["Labels"]["com.docker.compose.service"] == "load_from_parquet"
+    status = json.loads(lab.call("status", "theirs", "-o", "json").stdout)
+    assert set(phases(status).values()) == {"Succeeded"}
+
+
+BY_HAND = """
+name: by-hand
+services:
+  last:
+    image: {probe}
+    entrypoint: /bin/sh -c 'cat "$$0" && echo "rows $rows" && exit ${{code:-0}}'
+    command: [{data}/first]
+    depends_on: {{first: {{condition: service_completed_successfully}}}}
+    volumes: ['{data}:{data}:ro']
+    network_mode: none
+  first:
+    image: {probe}
+    entrypoint: [/bin/sh, -c, 'echo "$$WHO is $$(id -u)" > {data}/first; echo done']
+    user: '0'
+    environment: {{WHO: it}}
+    volumes: ['{data}:{data}']
+    mem_limit: 64m
+"""
+
+
+@pytest.fixture
+def shell(docker, tmp_path):
+    """An image with a shell."""
+    root = tmp_path / "root"
+    (root / "bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin/busybox")
+    for name in ("sh", "cat", "id", "sleep"):
+        (root / "bin" / name).symlink_to("busybox")
+    archive = subprocess.run(["tar", "-c", "-C", str(root), "."], check=True, capture_output=True)
+    subprocess.run(["docker", "--host", docker.host, "import", "-", "shell.lab/shell:1"], check=True,
+                   input=archive.stdout, capture_output=True)
+    return "shell.lab/shell:1"
+
+
+def by_hand(lab, shell, **spec):
+    lab.data.mkdir(exist_ok=True)
+    spec.setdefault("parameters", [{"name": "rows", "type": "int", "default": 7}])
+    return native(lab, BY_HAND.format(probe=shell, data=lab.data), **spec)
+
+
+def test_a_document_by_hand_runs(lab, shell):
+    _, result = lab.run(by_hand(lab, shell), "--name", "hand", "-p", "rows=9")
+    assert phases(result) == {"first": "Succeeded", "last": "Succeeded"}
+    assert lab.call("logs", "hand", "last").stdout == "it is 0\nrows 9\n"
+    [first], [last] = of_step(lab, "hand", "first"), of_step(lab, "hand", "last")
+    assert first["HostConfig"]["Memory"] == 64 << 20 and last["HostConfig"]["NetworkMode"] == "none"
+    assert first["State"]["FinishedAt"] <= last["State"]["StartedAt"]
+
+
+def test_a_document_by_hand_fails(lab, shell):
+    parameters = [{"name": "rows", "type": "int", "default": 7},
+                  {"name": "code", "type": "int", "default": 4}]
+    _, result = lab.run(by_hand(lab, shell, parameters=parameters), code=1)
+    steps = {step["name"]: step for step in result["steps"]}
+    assert steps["last"]["exitCode"] == 4 and "rows 7" in steps["last"]["message"]
+    assert result["message"] == 'step "last" failed: exit code 4'
+
+
+def test_a_killed_command_takes_a_document_up_again(lab, shell):
+    file = by_hand(lab, shell)
+    argv = lab.argv("run", "-f", file, "--backend", "docker", "--name", "again")
+    for i in range(6):
+        victim = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(1 + i % 3):
+            victim.stdout.readline()
+        victim.kill()
+        victim.wait()
+        victim.stdout.close()
+    _, result = lab.run(file, "--name", "again")
+    assert phases(result) == {"first": "Succeeded", "last": "Succeeded"}
+    assert len(lab.docker.containers("again")) == 2
+
+
+def test_docker_compose_runs_a_document_like_ours(lab, shell):
+    """The document beside the frozen spec, its parameters put in."""
+    document = yaml.safe_load(lab.document(by_hand(lab, shell), "--run", "up-2"))
+    assert document.pop("name") == "up-2"
+    compose = lab.folder / "docker-compose.yml"
+    compose.write_text(yaml.safe_dump({"version": "2.4", **document}))
+    done = subprocess.run(["docker-compose", "--host", lab.docker.host, "-f", str(compose), "-p",
+                           "up-2", "up", "--no-color"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "it is 0" in done.stdout and "rows 7" in done.stdout
+
+
+def test_a_wrong_document_is_told_at_its_place(lab, shell):
+    text = BY_HAND.format(probe=shell, data=lab.data).replace("user: '0'", "privileged: true")
+    done = lab.call("run", "-f", native(lab, text, parameters=[
+        {"name": "rows", "type": "int", "default": 7}]), "--backend", "docker")
+    assert done.returncode == 1 and "services.first.privileged: " in done.stderr
+    assert not lab.docker.docker("ps", "-aq").stdout

@@ -49,6 +49,27 @@ static int setup(void **state)
 	return 0;
 }
 
+#define COMPOSE(image)                                                            \
+	"parameters: [{name: rows, type: int, default: 7}]\n"                     \
+	"native:\n"                                                               \
+	"  format: Compose\n"                                                     \
+	"  inline: |\n"                                                           \
+	"    services:\n"                                                         \
+	"      load: {image: '" image "', command: [--rows, $rows]}\n"            \
+	"      write: {image: 'reg.example/w:1', depends_on: {load: {condition: " \
+	"service_completed_successfully}}}\n"
+
+static int setup_native(void **state)
+{
+	struct fixture *f;
+
+	setup(state);
+	f = *state;
+	frozen_spec_free(f->d.spec);
+	f->d.spec = freeze(&runner_docker, COMPOSE("reg.example/l:1"));
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
@@ -320,6 +341,101 @@ static void discard_removes_all_of_the_run(void **state)
 	assert_int_equal(json_array_size(f->fake.containers), 1);
 }
 
+/* --- native documents --- */
+
+static int known_step(const struct fixture *f, const char *name)
+{
+	for (size_t i = 0; i < f->d.drive.names.len; i++) {
+		if (str_eq(f->d.drive.names.items[i], name))
+			return (int)i;
+	}
+	fail_msg("no step %s", name);
+	return -1;
+}
+
+static void a_native_document(void **state)
+{
+	struct fixture *f = *state;
+	const json_t *first;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_containers(f, 2);
+	assert_int_equal(f->d.drive.names.len, 2);
+	assert_step(&f->d, known_step(f, "load"), STEP_SUCCEEDED);
+	assert_step(&f->d, known_step(f, "write"), STEP_SUCCEEDED);
+	assert_int_equal(f->d.troubles, 0);
+	first = doc_get(json_array_get(f->fake.containers, 0), "Body");
+	assert_string_equal(doc_str(first, "Image"), "reg.example/l:1");
+	assert_string_equal(doc_str(first, "Cmd.1"), "7");
+	assert_int_equal(json_object_size(f->fake.archives), 0);
+}
+
+static void a_native_document_killed_anywhere(void **state)
+{
+	(void)state;
+	for (int at = 1; at <= 24; at++) {
+		struct fixture *f;
+		void *one;
+
+		setup_native(&one);
+		f = one;
+		f->fake.fault = at % 2 ? FAKE_LOSE_ANSWER : FAKE_WELL;
+		f->fake.fault_at = at % 2 ? at : 0;
+		f->d.kill_at = at;
+		begin(&f->d);
+		to_the_end(&f->d);
+		assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+		assert_containers(f, 2);
+		teardown(&one);
+	}
+}
+
+static void a_native_document_fails(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.exit_codes = json_pack("{s:i}", "load", 3);
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_containers(f, 1);
+	assert_step(&f->d, known_step(f, "write"), STEP_SKIPPED);
+	assert_string_equal(
+		f->d.drive.known[known_step(f, "load")].message, "exit code 3\nwhat it said\n");
+	assert_string_equal(f->d.drive.message, "step \"load\" failed: exit code 3");
+}
+
+static void a_native_documents_image_is_not_there(void **state)
+{
+	struct fixture *f = *state;
+
+	frozen_spec_free(f->d.spec);
+	f->d.spec = freeze(&runner_docker, COMPOSE("reg.example/missing:1"));
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_string_equal(f->d.drive.known[known_step(f, "load")].message,
+		"image reg.example/missing:1: manifest unknown");
+	assert_step(&f->d, known_step(f, "write"), STEP_SKIPPED);
+}
+
+/* Frozen before this release knew what is wrong with it. */
+static void a_native_document_that_cannot_be_read(void **state)
+{
+	struct fixture *f = *state;
+
+	json_object_set_new(doc_get(f->d.spec->json, "native.document.services.load"), "build",
+		json_string("."));
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_string_equal(f->d.drive.err.reason, "Refused");
+	assert_non_null(strstr(err_message(&f->d.drive.err), "services.load.build"));
+	assert_int_equal(json_array_size(f->fake.containers), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +454,13 @@ int main(void)
 			the_pull_has_the_registrys_credentials, setup, teardown),
 		cmocka_unit_test_setup_teardown(somebody_elses_container, setup, teardown),
 		cmocka_unit_test_setup_teardown(discard_removes_all_of_the_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_native_document, setup_native, teardown),
+		cmocka_unit_test(a_native_document_killed_anywhere),
+		cmocka_unit_test_setup_teardown(a_native_document_fails, setup_native, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_native_documents_image_is_not_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_native_document_that_cannot_be_read, setup_native, teardown),
 	};
 
 	return cmocka_run_group_tests_name("cli/drive", tests, NULL, NULL);

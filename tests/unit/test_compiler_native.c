@@ -80,8 +80,8 @@ static void test_bad(void **state)
 			"{native: {format: VertexJob, inline: '{pipelineSpec: {}}'}, "
 			"serviceAccountName: a}",
 			"spec.serviceAccountName", "UnsupportedSetting", "a ServiceAccount of"},
-		{"docker", "native: {format: Compose, inline: '{services: {}}'}",
-			"spec.native.format", "NotYetSupported", "kubectl fondant import"},
+		{"kubernetes", "native: {format: Compose, inline: '{services: {}}'}",
+			"spec.native.format", "UnsupportedFormat", "of the kind docker"},
 		{"kubeflow", "native: 1", "spec.native", "InvalidType", "must be a map"},
 	};
 
@@ -185,7 +185,8 @@ static void test_not_a_frozen_spec(void **state)
 		"{\"a\":1}}}",
 		"{\"apiVersion\":\"fondant.ai/"
 		"v1alpha1\",\"kind\":\"FrozenSpec\",\"pipeline\":\"p\","
-		"\"namespace\":\"d\",\"backend\":\"docker\",\"compiler\":\"2\",\"parameters\":{},"
+		"\"namespace\":\"d\",\"backend\":\"kubernetes\",\"compiler\":\"2\",\"parameters\":{"
+		"},"
 		"\"steps\":[],\"native\":{\"format\":\"Compose\",\"document\":{\"services\":{}}}}",
 	};
 

@@ -53,6 +53,9 @@ static void judged(void **state)
 
 #define IMAGES "{imagePrefixes: [registry.example/team/, fndnt/]}"
 #define OF(image) "{steps: [{name: a, image: '" image "'}]}"
+#define COMPOSE(volumes)                                                                         \
+	"{native: {format: Compose, document: {services: {a: {volumes: " volumes "}}}}, steps: " \
+	"[]}"
 #define NATIVE(document) "{native: {format: KubeflowIR, document: [{" document "}]}, steps: []}"
 #define RESTRICTED "{podTemplate: Restricted}"
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -159,6 +162,15 @@ int main(void)
 			NATIVE("image: '{{$.inputs.parameters[image]}}'"), "native"),
 		ROW("its accounts", "{native: Allow, serviceAccountNames: [loader]}",
 			NATIVE("serviceAccount: loader, x: {RoleArn: admin}"), "native"),
+		ROW("paths of the engine", "{native: Allow, podTemplate: Restricted}",
+			COMPOSE("['/:/host', 'v:/v', '$v:/v', {type: bind, source: /a}, {type: "
+				"volume, source: v}, {type: tmpfs}, {type: $t}]"),
+			"native.document.services.a.volumes[0] "
+			"native.document.services.a.volumes[2] "
+			"native.document.services.a.volumes[3] "
+			"native.document.services.a.volumes[6]"),
+		ROW("paths of the engine that are allowed", "{native: Allow}",
+			COMPOSE("['/:/host']"), ""),
 		ROW("not a policy", "null", OF("a"), ""),
 		cmocka_unit_test(the_paths_are_those_of_the_pipeline),
 	};
