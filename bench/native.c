@@ -66,7 +66,7 @@ static double once(const struct runner *runner, const struct native_input *in, s
 
 int main(int argc, char *argv[])
 {
-	const struct runner *runner = argc > 1 ? runner_document_find(argv[1]) : NULL;
+	const struct runner *runner = argc > 1 ? runner_find(argv[1]) : NULL;
 	int64_t repeats = 1;
 	auto_free char *text = NULL;
 	auto_free double *times = NULL;

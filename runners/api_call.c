@@ -13,7 +13,7 @@
 #define PAUSE_MAX_MS 60000
 #define WORDS_MAX 300
 
-static void send_try(struct api_call *call);
+static void pass_gate(struct api_call *call);
 
 static void wipe_headers(struct api_call *call)
 {
@@ -55,7 +55,7 @@ static bool worth_a_try(const struct api_call *call)
 
 static void pause_over(struct loop_timer *timer)
 {
-	send_try(container_of(timer, struct api_call, timer));
+	pass_gate(container_of(timer, struct api_call, timer));
 }
 
 static bool again(struct api_call *call)
@@ -69,8 +69,11 @@ static bool again(struct api_call *call)
 	pause += (int64_t)rand_below((uint64_t)pause / 2 + 1);
 	if (call->http.retry_after_ms > pause)
 		pause = call->http.retry_after_ms;
-	loop_timer_set(
-		call->loop, &call->timer, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS, pause_over);
+	if (pause > PAUSE_MAX_MS)
+		pause = PAUSE_MAX_MS;
+	if (call->gate && call->http.status == 429)
+		api_gate_hold(call->gate, loop_now_ms(call->loop), pause);
+	loop_timer_set(call->loop, &call->timer, pause, pause_over);
 	return true;
 }
 
@@ -136,12 +139,27 @@ static void send_try(struct api_call *call)
 	http_send(call->client, &call->http);
 }
 
+static void its_turn(struct loop_timer *timer)
+{
+	send_try(container_of(timer, struct api_call, timer));
+}
+
+static void pass_gate(struct api_call *call)
+{
+	int64_t wait = call->gate ? api_gate_take(call->gate, loop_now_ms(call->loop)) : 0;
+
+	if (wait > 0)
+		loop_timer_set(call->loop, &call->timer, wait, its_turn);
+	else
+		send_try(call);
+}
+
 void api_call_send(struct api_call *call)
 {
 	drop_results(call);
 	call->tried = 0;
 	call->active = true;
-	send_try(call);
+	pass_gate(call);
 }
 
 void api_call_free(struct api_call *call)

@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 #include "net/http.h"
+#include "runners/api_gate.h"
 
 #define API_CALL_MAX_ANSWER ((size_t)8 << 20)
 
@@ -25,11 +26,12 @@ struct api_call {
 	const char *content_type; /* NULL: application/json, where there is a body */
 	const char *body;         /* NULL: none */
 	size_t body_len;
-	bool repeatable;    /* doing it twice is doing it once */
-	bool any_text;      /* the answer need not be JSON: `text` has it */
-	int64_t timeout_ms; /* of one try; 0: 30 s */
-	int tries;          /* 0: 4 */
-	int64_t retry_ms;   /* 0: 500 */
+	struct api_gate *gate; /* each try passes it; 429 holds it. NULL: none */
+	bool repeatable;       /* doing it twice is doing it once */
+	bool any_text;         /* the answer need not be JSON: `text` has it */
+	int64_t timeout_ms;    /* of one try; 0: 30 s */
+	int tries;             /* 0: 4 */
+	int64_t retry_ms;      /* 0: 500 */
 	/* Appends the headers of one try, "Name: value"; they are wiped after it. NULL: none. < 0
 	 * with err: the call fails with it. */
 	int (*prepare)(struct api_call *call, struct strvec *headers, struct err *err);

@@ -79,6 +79,7 @@ struct kubeflow {
 	struct runner_env env;
 	struct kubeflow_server server;
 	json_t *settings;
+	struct poll_plan plan;
 	struct map posted; /* id of a run -> when it was posted without an answer, int64_t ms */
 };
 
@@ -203,7 +204,8 @@ static bool answered(const struct kubeflow_call *call)
 
 static void hand_over(struct work *work)
 {
-	remote_hand_over(work->run, POLL_MIN_MS, &work->state, work->ret_state);
+	remote_hand_over(
+		work->run, POLL_MIN_MS, &work->kubeflow->plan, &work->state, work->ret_state);
 }
 
 static void run_seen(struct kubeflow_call *call)

@@ -178,6 +178,7 @@ void kubeflow_send(
 	call->api.done = call_done;
 	call->api.repeatable = str_eq(call->api.method, "GET");
 	call->api.url = buf_str(&call->url);
+	call->api.gate = &call->server->gate;
 	if (body) {
 		call->body = doc_json_dump(body);
 		call->api.body = call->body;

@@ -11,14 +11,15 @@
 struct kubeflow_server {
 	struct loop *loop;
 	struct http_client *client;
-	char *endpoint;      /* "https://kfp.example", without a slash at its end */
-	char *bearer;        /* NULL: none */
-	char *bearer_file;   /* read for every request; NULL: none */
-	char *cookie;        /* "name=value"; NULL: none */
-	char *namespace_;    /* the profile; NULL: an installation for one user */
-	char *experiment;    /* display name; NULL: the server's default */
-	char *experiment_id; /* NULL: not looked up yet */
-	char *pipeline_root; /* NULL: the server's */
+	struct api_gate gate; /* of every call */
+	char *endpoint;       /* "https://kfp.example", without a slash at its end */
+	char *bearer;         /* NULL: none */
+	char *bearer_file;    /* read for every request; NULL: none */
+	char *cookie;         /* "name=value"; NULL: none */
+	char *namespace_;     /* the profile; NULL: an installation for one user */
+	char *experiment;     /* display name; NULL: the server's default */
+	char *experiment_id;  /* NULL: not looked up yet */
+	char *pipeline_root;  /* NULL: the server's */
 };
 
 /*

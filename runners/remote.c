@@ -223,10 +223,12 @@ bool remote_open_look(const struct runner_run *run, const char *identity, struct
 	return false;
 }
 
-void remote_hand_over(const struct runner_run *run, int64_t min_ms, struct run_state *state,
-	struct run_state *ret_state)
+void remote_hand_over(const struct runner_run *run, int64_t min_ms, struct poll_plan *plan,
+	struct run_state *state, struct run_state *ret_state)
 {
 	remote_pace(run, min_ms, state);
+	if (state->look_again_ms)
+		state->look_again_ms = poll_plan_take(plan, run->now_s, state->look_again_ms);
 	run_state_clear(ret_state);
 	*ret_state = *state;
 	*state = (struct run_state){0};

@@ -8,6 +8,7 @@
 #ifndef RUNNERS_REMOTE_H
 #define RUNNERS_REMOTE_H
 
+#include "runners/poll_plan.h"
 #include "runners/runner.h"
 
 #define REMOTE_UUID_SIZE 37
@@ -58,9 +59,10 @@ void remote_first_look(const struct runner_run *run, bool settled, struct run_st
 /* How every observe begins: state (zeroed) with the identity and the steps as remote_begin leaves
  * them. True: the backend is to be asked; false: remote_first_look has said all. */
 bool remote_open_look(const struct runner_run *run, const char *identity, struct run_state *state);
-/* How it ends: what was seen becomes *ret_state, with when to look again (remote_pace). */
-void remote_hand_over(const struct runner_run *run, int64_t min_ms, struct run_state *state,
-	struct run_state *ret_state);
+/* How it ends: what was seen becomes *ret_state, with when to look again (remote_pace), as far as
+ * the plan of the backend has room. */
+void remote_hand_over(const struct runner_run *run, int64_t min_ms, struct poll_plan *plan,
+	struct run_state *state, struct run_state *ret_state);
 /* Of a document for submit: < 0 with err, class user, Refused and all findings, where there are
  * errors. */
 int remote_refused(const struct diag_list *diags, struct err *err);

@@ -50,6 +50,7 @@
 struct sagemaker {
 	struct runner_env env;
 	struct sagemaker_server server;
+	struct poll_plan plan;
 	json_t *settings;
 	struct map arns;     /* display name of an execution -> its ARN */
 	struct map held;     /* name of a pipeline -> the work that changes it */
@@ -334,7 +335,8 @@ static bool known_arn(struct work *work)
 
 static void hand_over(struct work *work)
 {
-	remote_hand_over(work->run, POLL_MIN_MS, &work->state, work->ret_state);
+	remote_hand_over(
+		work->run, POLL_MIN_MS, &work->sagemaker->plan, &work->state, work->ret_state);
 	finish(work);
 }
 
@@ -440,7 +442,7 @@ static void sagemaker_run_observe(void *backend, const struct runner_run *run,
 
 	work->ret_state = ret_state;
 	if (!remote_open_look(run, work->id, &work->state)) {
-		remote_hand_over(run, POLL_MIN_MS, &work->state, ret_state);
+		remote_hand_over(run, POLL_MIN_MS, &work->sagemaker->plan, &work->state, ret_state);
 		finish_later(work);
 	} else if (known_arn(work)) {
 		describe(work);

@@ -202,6 +202,7 @@ static void answered(struct api_call *api)
 		aws_auth_get(&call->server->auth, &call->wait, authorized);
 	} else if (is_throttling(call) && ++call->throttled < THROTTLED_TRIES) {
 		pause += (int64_t)rand_below((uint64_t)pause);
+		api_gate_hold(&call->server->gate, loop_now_ms(call->server->loop), pause);
 		loop_timer_set(call->server->loop, &call->timer, pause, pause_over);
 	} else {
 		call->done(call);
@@ -221,6 +222,7 @@ void sagemaker_send(struct sagemaker_server *server, struct sagemaker_call *call
 		.client = server->client,
 		.method = "POST",
 		.url = server->url,
+		.gate = &server->gate,
 		.content_type = "application/x-amz-json-1.1",
 		.body = call->body,
 		.body_len = strlen(call->body),

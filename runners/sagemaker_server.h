@@ -12,6 +12,7 @@
 struct sagemaker_server {
 	struct loop *loop;
 	struct http_client *client;
+	struct api_gate gate; /* of every call */
 	struct aws_auth auth;
 	char *url;  /* "https://api.sagemaker.eu-west-1.amazonaws.com/" */
 	char *host; /* of the Host header */

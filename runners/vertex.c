@@ -21,6 +21,7 @@
 struct vertex {
 	struct runner_env env;
 	struct vertex_server server;
+	struct poll_plan plan;
 	json_t *settings;
 };
 
@@ -141,7 +142,8 @@ static void ask(struct work *work, const char *method, const char *verb, json_t 
 
 static void hand_over(struct work *work)
 {
-	remote_hand_over(work->run, POLL_MIN_MS, &work->state, work->ret_state);
+	remote_hand_over(
+		work->run, POLL_MIN_MS, &work->vertex->plan, &work->state, work->ret_state);
 }
 
 static void job_seen(struct vertex_call *call)

@@ -123,6 +123,7 @@ void vertex_send(struct vertex_server *server, struct vertex_call *call, const c
 		.client = server->client,
 		.method = method,
 		.url = buf_str(&call->url),
+		.gate = &server->gate,
 		.repeatable = repeatable || str_eq(method, "GET"),
 		.prepare = prepare,
 		.done = answered};

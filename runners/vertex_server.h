@@ -11,6 +11,7 @@
 struct vertex_server {
 	struct loop *loop;
 	struct http_client *client;
+	struct api_gate gate; /* of every call */
 	struct google_auth auth;
 	char *base; /* "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/..."
 		     */
