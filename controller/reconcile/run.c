@@ -38,6 +38,16 @@ static bool goes_before(const json_t *a, const json_t *b)
 	return order < 0;
 }
 
+/* It had its turn, and may have been submitted outside the cluster before the status said so: only
+ * the backend can tell. */
+static bool may_be_outside(const json_t *run)
+{
+	const struct runner *runner = NULL;
+	const json_t *settings;
+
+	return backend_pinned(run, &runner, &settings) && runner->outside;
+}
+
 /* The run of the same pipeline whose turn it is, NULL when it is ours. */
 static const json_t *whose_turn(const struct run_view *view)
 {
@@ -45,7 +55,7 @@ static const json_t *whose_turn(const struct run_view *view)
 	const json_t *other;
 	size_t i;
 
-	if (doc_str(view->run, "status.startTime") || view->has_jobs)
+	if (doc_str(view->run, "status.startTime") || view->has_jobs || may_be_outside(view->run))
 		return NULL;
 	json_array_foreach (view->runs, i, other) {
 		if (str_eq(doc_str(other, "metadata.uid"), uid) || run_is_final(other) ||
@@ -250,7 +260,7 @@ enum run_admission run_admit(
 	}
 	if (refuse_later_fields(view, plan))
 		return RUN_REFUSED;
-	if (!doc_str(run, "status.startTime") && !view->has_jobs &&
+	if (!doc_str(run, "status.startTime") && !view->has_jobs && !may_be_outside(run) &&
 		str_eq(doc_str(run, "spec.desiredState"), "Cancelled")) {
 		run_status_never_started(view, plan);
 		return RUN_REFUSED;
