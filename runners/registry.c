@@ -9,6 +9,7 @@ const struct runner *const runner_all[] = {
 	&runner_kubeflow,
 	&runner_vertex,
 	&runner_sagemaker,
+	&runner_fake,
 	NULL,
 };
 

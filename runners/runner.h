@@ -275,5 +275,6 @@ extern const struct runner runner_docker;
 extern const struct runner runner_sagemaker;
 extern const struct runner runner_kubeflow;
 extern const struct runner runner_vertex;
+extern const struct runner runner_fake; /* runners/fake.h */
 
 #endif

@@ -10,6 +10,7 @@
 #include "kube/client.h"
 #include "loop/loop.h"
 #include "reconcile/controller.h"
+#include "runners/trace.h"
 
 struct app {
 	struct loop *loop;
@@ -17,6 +18,7 @@ struct app {
 	struct kube_client *client;
 	struct registry_client *registry;
 	struct s3_client *store;
+	struct trace_rules *trace;
 	struct controller *controller;
 	bool stopping;
 };
@@ -74,6 +76,10 @@ static int start(struct app *app, const struct options *options, struct err *err
 	if (registries_new(app->loop, options, &app->registry, err) < 0 ||
 		store_new(app->loop, options, &app->store, err) < 0)
 		return -1;
+	if (options->trace_runners &&
+		trace_rules_parse(options->trace_runners, &app->trace, err) < 0)
+		return err_wrap(err, "--trace-runners");
+	wanted.trace = app->trace;
 	wanted.s3 = app->store;
 	wanted.registry = app->registry;
 	app->controller = controller_new(app->loop, app->client, &wanted);
@@ -85,6 +91,7 @@ static void release(struct app *app)
 	controller_free(app->controller);
 	registry_client_free(app->registry);
 	s3_client_free(app->store);
+	trace_rules_free(app->trace);
 	kube_client_free(app->client);
 	if (app->loop)
 		loop_signal_del(&app->signals);

@@ -61,6 +61,10 @@ static const struct option_row {
 	{"registry-ca", OPTION_STRING, "FONDANT_REGISTRY_CA", NULL, "FILE",
 		"certificates that registries are verified by; default: the system's",
 		offsetof(struct options, registry_ca)},
+	{"trace-runners", OPTION_STRING, "FONDANT_TRACE_RUNNERS", NULL, "RULES",
+		"log every call of a backend at level debug, and make some fail, for tests: "
+		"CALL:FAULT/N, as submit:lost/2,observe:fail/3; empty: log alone",
+		offsetof(struct options, trace_runners)},
 	{"log-level", OPTION_LEVEL, "FONDANT_LOG_LEVEL", "info", "LEVEL",
 		"error, warn, info or debug", offsetof(struct options, log_level)},
 	{"log-format", OPTION_FORMAT, "FONDANT_LOG_FORMAT", "logfmt", "FORMAT", "logfmt or json",
@@ -229,6 +233,7 @@ void options_clear(struct options *options)
 	free(options->context);
 	free(options->compiler_format);
 	free(options->operator_image);
+	free(options->trace_runners);
 	free(options->registry_ca);
 	strvec_clear(&options->namespaces);
 	strvec_clear(&options->registry_mirrors);

@@ -17,6 +17,7 @@ struct options {
 	bool implicit_backend;
 	bool step_run_as_non_root;
 	char *operator_image;
+	char *trace_runners; /* NULL: they are not wrapped */
 	bool ambient_credentials;
 	bool local_endpoints;
 	bool resolve_images;

@@ -18,7 +18,8 @@
 struct backend_pool {
 	struct runner_env env;
 	bool ambient, local_endpoints;
-	struct map entries; /* hash of what it is -> struct backend_entry */
+	struct trace_rules *trace; /* NULL: none */
+	struct map entries;        /* hash of what it is -> struct backend_entry */
 };
 
 struct backend_entry {
@@ -42,13 +43,14 @@ struct backend_entry {
 /* --- life --- */
 
 struct backend_pool *backend_pool_new(
-	const struct runner_env *env, bool ambient, bool local_endpoints)
+	const struct runner_env *env, bool ambient, bool local_endpoints, struct trace_rules *trace)
 {
 	struct backend_pool *pool = xnew(struct backend_pool);
 
 	pool->env = *env;
 	pool->ambient = ambient;
 	pool->local_endpoints = local_endpoints;
+	pool->trace = trace;
 	return pool;
 }
 
@@ -143,13 +145,17 @@ static int open_anew(struct backend_entry *entry, struct err *err)
 		.credentials = entry->credentials.values,
 		.ambient = pool->ambient,
 		.local_endpoints = pool->local_endpoints};
+	const struct runner *runner = entry->runner;
 	struct open_backend *backend;
 	void *cookie;
+	int result = pool->trace ? trace_open(runner, pool->trace, &pool->env, &settings, &runner,
+					   &cookie, err)
+				 : runner->open(&pool->env, &settings, &cookie, err);
 
-	if (entry->runner->open(&pool->env, &settings, &cookie, err) < 0)
+	if (result < 0)
 		return -1;
 	backend = xnew(struct open_backend);
-	backend->runner = entry->runner;
+	backend->runner = runner;
 	backend->cookie = cookie;
 	backend->entry = entry;
 	backend->users = 1;

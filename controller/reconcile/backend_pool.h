@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "runners/runner.h"
+#include "runners/trace.h"
 
 struct backend_pool;
 
@@ -36,9 +37,9 @@ struct backend_wait {
 };
 
 /* env is copied; what it points to is borrowed. ambient and local_endpoints as in runner_settings.
- */
-struct backend_pool *backend_pool_new(
-	const struct runner_env *env, bool ambient, bool local_endpoints);
+ * trace: every backend is wrapped with these rules, which are borrowed; NULL: none is. */
+struct backend_pool *backend_pool_new(const struct runner_env *env, bool ambient,
+	bool local_endpoints, struct trace_rules *trace);
 /* Nobody may use or wait for one of its backends any more. NULL is fine. */
 void backend_pool_free(struct backend_pool *pool);
 

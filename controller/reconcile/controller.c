@@ -441,8 +441,8 @@ static void scope_init(struct controller *c, struct scope *scope, const char *na
 		scope_watch(scope, (enum cached_kind)kind);
 	env.jobs = scope->caches[CACHED_JOBS];
 	env.pods = scope->caches[CACHED_PODS];
-	scope->backends =
-		backend_pool_new(&env, options->ambient_credentials, options->local_endpoints);
+	scope->backends = backend_pool_new(
+		&env, options->ambient_credentials, options->local_endpoints, options->trace);
 }
 
 struct controller *controller_new(

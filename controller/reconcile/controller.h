@@ -21,10 +21,11 @@ struct controller_options {
 	bool local_endpoints;             /* backends may be unix sockets and loopback addresses */
 	struct registry_client *registry; /* borrowed; NULL: images are not resolved */
 	struct s3_client *s3;             /* borrowed; NULL: the data of runs is not looked at */
-	const char *operator_image;       /* borrowed; NULL: pipelines with joins cannot run */
-	const char *instance;             /* for Events: the pod's name */
-	const char *compiler_format;      /* NULL: this program's; tests raise it */
-	int max_workers;                  /* passes at a time; 0: 32 */
+	struct trace_rules *trace;   /* borrowed; NULL: runners are not wrapped (runners/trace.h) */
+	const char *operator_image;  /* borrowed; NULL: pipelines with joins cannot run */
+	const char *instance;        /* for Events: the pod's name */
+	const char *compiler_format; /* NULL: this program's; tests raise it */
+	int max_workers;             /* passes at a time; 0: 32 */
 };
 
 struct controller;

@@ -79,7 +79,7 @@ static int setup(void **state)
 	kube_fixture_start(&f->kube);
 	env.loop = f->kube.loop;
 	env.kube = f->kube.client;
-	f->pool = backend_pool_new(&env, false, true);
+	f->pool = backend_pool_new(&env, false, true, NULL);
 	f->wait.done = answered;
 	opened = closed = 0;
 	refusal = NULL;
