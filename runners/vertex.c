@@ -13,8 +13,10 @@
 #include "runners/remote.h"
 #include "runners/vertex_job.h"
 #include "runners/vertex_server.h"
+#include "runners/vertex_settings.h"
 
 #define POLL_MIN_MS 5000
+#define FINDINGS_MAX 2000
 #define TITLE "Vertex AI"
 #define ID_SIZE (REMOTE_UUID_SIZE + 8)
 
@@ -40,12 +42,25 @@ struct work {
 
 /* --- life of a backend --- */
 
+static int check_settings(const json_t *settings, struct err *err)
+{
+	auto_diags diags = DIAG_LIST_INIT;
+	auto_buf text = BUF_INIT;
+
+	vertex_settings_check(settings, &diags);
+	if (!diags.len)
+		return 0;
+	diag_format(&diags, &text, FINDINGS_MAX);
+	return err_set(err, ERR_USER, "InvalidSettings", "%s", buf_str(&text));
+}
+
 static int vertex_open(const struct runner_env *env, const struct runner_settings *settings,
 	void **ret_backend, struct err *err)
 {
 	struct vertex *vertex = xnew(struct vertex);
 
-	if (vertex_server_init(&vertex->server, env->loop, settings, err) < 0) {
+	if (check_settings(settings->spec, err) < 0 ||
+		vertex_server_init(&vertex->server, env->loop, settings, err) < 0) {
 		free(vertex);
 		return -1;
 	}
@@ -213,24 +228,15 @@ static void created(struct vertex_call *call)
 		fail_call(work, "create the pipeline job");
 }
 
-/* Where the document does not say it itself. */
-static void add_text(json_t *object, const char *name, const char *text)
-{
-	if (text && !json_object_get(object, name))
-		json_object_set_new(object, name, json_string(text));
-}
-
 /* The PipelineJob with what the backend adds; NULL with the op's err. New reference. */
 static json_t *job_body(struct work *work)
 {
-	const json_t *settings = work->vertex->settings;
-	const char *root = doc_str(settings, "pipelineRoot");
 	struct native_input in = {.spec = work->run->spec,
 		.run_id = work->run->run_id,
-		.settings = settings,
+		.settings = work->vertex->settings,
 		.steps = work->run->known};
 	auto_diags diags = DIAG_LIST_INIT;
-	json_t *job = NULL, *runtime;
+	json_t *job = NULL;
 
 	vertex_job_compile(&in, &job, &diags);
 	if (remote_refused(&diags, &work->op->err) < 0) {
@@ -239,20 +245,7 @@ static json_t *job_body(struct work *work)
 	}
 	work->label = xstrdup(json_string_value(
 		json_object_get(json_object_get(job, "labels"), VERTEX_LABEL_RUN)));
-	runtime = json_object_get(job, "runtimeConfig");
-	if (root && !work->run->spec->native)
-		json_object_del(runtime, "gcsOutputDirectory"); /* the working directory */
-	add_text(runtime, "gcsOutputDirectory", root);
-	add_text(job, "serviceAccount", doc_str(settings, "serviceAccount"));
-	add_text(job, "network", doc_str(settings, "network"));
-	if (json_object_get(runtime, "gcsOutputDirectory"))
-		return job;
-	json_decref(job);
-	err_set(&work->op->err, ERR_USER, "Refused",
-		"vertex.pipelineRoot: Vertex AI needs a folder of its own, gs://bucket/folder, "
-		"where "
-		"the working directory is none");
-	return NULL;
+	return job;
 }
 
 static void vertex_submit(void *backend, const struct runner_run *run, struct runner_op *op)

@@ -9,9 +9,9 @@
 #include "doc/path.h"
 #include "runners/kfp_ir.h"
 #include "runners/kfp_native.h"
+#include "runners/vertex_settings.h"
 
 #define NAME_MAX_LEN 128 /* of displayName */
-#define LABEL_MAX_LEN 63
 
 /* aiplatform.v1.AcceleratorType. */
 static const char *const accelerators[] = {"NVIDIA_TESLA_T4", "NVIDIA_L4", "NVIDIA_TESLA_K80",
@@ -55,17 +55,17 @@ static json_t *label_value(const char *text)
 		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", *c))
 			*c = '-';
 	}
-	if (str_eq(copy, text) && strlen(text) <= LABEL_MAX_LEN)
+	if (str_eq(copy, text) && strlen(text) <= VERTEX_LABEL_MAX_LEN)
 		return json_string(text);
 	digest_sha256_hex(text, strlen(text), hex);
-	cut = xasprintf("%.*s-%.8s", LABEL_MAX_LEN - 9, copy, hex);
+	cut = xasprintf("%.*s-%.8s", VERTEX_LABEL_MAX_LEN - 9, copy, hex);
 	return json_string(cut);
 }
 
 static json_t *labels_of(const struct frozen_spec *spec, const char *run_id)
 {
 	char hex[DIGEST_HEX_SIZE];
-	auto_free char *hash = xstrndup(frozen_spec_hash(spec, hex), LABEL_MAX_LEN);
+	auto_free char *hash = xstrndup(frozen_spec_hash(spec, hex), VERTEX_LABEL_MAX_LEN);
 	json_t *labels = json_object();
 
 	json_object_set_new(labels, "fondant-pipeline", label_value(spec->pipeline));
@@ -80,7 +80,7 @@ static json_t *runtime_config(const struct frozen_spec *spec)
 		spec->fail_fast ? "PIPELINE_FAILURE_POLICY_FAIL_FAST"
 				: "PIPELINE_FAILURE_POLICY_FAIL_SLOW");
 
-	/* Else the backend's pipelineRoot, which goes with the request. */
+	/* Else the backend's pipelineRoot (vertex_settings.c). */
 	if (str_starts_with(spec->working_directory, "gs://"))
 		json_object_set_new(
 			config, "gcsOutputDirectory", json_string(spec->working_directory));
@@ -117,6 +117,7 @@ static void check_native(const json_t *document, const json_t *values, struct di
 	if (json_object_get(document, "labels") &&
 		!json_is_object(json_object_get(document, "labels")))
 		diag_add(diags, "native.document.labels", "InvalidDocument", "must be a map");
+	vertex_labels_check(json_object_get(document, "labels"), "native.document.labels", diags);
 }
 
 /* A PipelineJob with our labels and the run's values; else as it is. New reference. */
@@ -150,6 +151,7 @@ void vertex_job_compile(const struct native_input *in, json_t **ret_native, stru
 
 	if (spec->native) {
 		*ret_native = native_job(in, diags);
+		vertex_settings_apply(in->settings, true, *ret_native, diags);
 		return;
 	}
 	check_pipeline(spec, diags);
@@ -158,4 +160,5 @@ void vertex_job_compile(const struct native_input *in, json_t **ret_native, stru
 	*ret_native = json_pack("{s:s, s:o, s:o, s:o}", "displayName", name, "labels",
 		labels_of(spec, in->run_id), "pipelineSpec", pipeline, "runtimeConfig",
 		runtime_config(spec));
+	vertex_settings_apply(in->settings, false, *ret_native, diags);
 }

@@ -1,7 +1,7 @@
 /*
  * The document for Vertex AI Pipelines: a PipelineJob with the specification inside
  * (cloud-backends.md 2.1, 2.2). Machines are chosen by the limits. What belongs to the backend and
- * not to the pipeline (service account, network, root) goes with the request. Pure.
+ * not to the pipeline is added by vertex_settings.c. Pure.
  */
 #ifndef RUNNERS_VERTEX_JOB_H
 #define RUNNERS_VERTEX_JOB_H

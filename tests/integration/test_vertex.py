@@ -59,7 +59,7 @@ class Lab:
         backend = {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantBackend",
                    "metadata": {"name": "default"}, "spec": {"vertex": {
                        "project": "my-project", "location": "europe-west1",
-                       "pipelineRoot": "gs://lake/root", "serviceAccount": "runner@example",
+                       "pipelineRoot": "gs://lake/root", "serviceAccount": "runner@my-project.iam.gserviceaccount.com",
                        "auth": {"serviceAccountKey": {"secretKeyRef": {
                            "name": "google", "key": "key.json"}}}}}}
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "google"},
@@ -101,7 +101,7 @@ def test_a_run_to_its_end(lab):
                      r"pipelines/runs/run-[0-9a-f-]{36}\?project=my-project", done.stdout)
     assert "run whole: Succeeded" in done.stdout
     _, body = lab.of("whole")
-    assert body["serviceAccount"] == "runner@example"
+    assert body["serviceAccount"] == "runner@my-project.iam.gserviceaccount.com"
     assert body["runtimeConfig"]["gcsOutputDirectory"] == "gs://lake/root"
     status = json.loads(lab.call("status", "whole", "-o", "json").stdout)
     assert {s["name"]: s["phase"] for s in status["steps"]} == {

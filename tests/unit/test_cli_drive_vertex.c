@@ -11,6 +11,7 @@
 #include "tests/fake/vertex.h"
 
 #define MAX_REQUESTS 60
+#define KMS_KEY "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k"
 
 struct fixture {
 	struct drive_fixture d;
@@ -63,10 +64,11 @@ static int setup(void **state)
 	fake_vertex_start(&f->fake, f->d.loop);
 	uri = xasprintf("%s/token", f->fake.server.url);
 	key = key_file(uri);
-	f->d.settings = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "project", "my-project",
-		"location", "europe-west1", "endpoint", f->fake.server.url, "pipelineRoot",
-		"gs://lake/root", "serviceAccount", "runner@my-project.iam.gserviceaccount.com",
-		"network", "projects/1/global/networks/n");
+	f->d.settings = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s}}", "project",
+		"my-project", "location", "europe-west1", "endpoint", f->fake.server.url,
+		"pipelineRoot", "gs://lake/root", "serviceAccount",
+		"runner@my-project.iam.gserviceaccount.com", "network",
+		"projects/1/global/networks/n", "encryptionKey", KMS_KEY, "labels", "team", "lake");
 	f->d.credentials = json_pack("{s:s}", "auth.serviceAccountKey", key);
 	*state = f;
 	return 0;
@@ -109,6 +111,9 @@ static void a_run(void **state)
 		doc_str(body, "serviceAccount"), "runner@my-project.iam.gserviceaccount.com");
 	assert_string_equal(doc_str(body, "network"), "projects/1/global/networks/n");
 	assert_string_equal(doc_str(body, "runtimeConfig.gcsOutputDirectory"), "gs://lake/root");
+	assert_string_equal(doc_str(body, "encryptionSpec.kmsKeyName"), KMS_KEY);
+	assert_string_equal(doc_str(body, "labels.team"), "lake");
+	assert_string_equal(doc_str(body, "labels.fondant-run"), RUN_ID);
 	iterator = json_object_iter(f->fake.jobs);
 	assert_true(str_starts_with(json_object_iter_key(iterator), "run-"));
 	assert_int_equal(strlen(json_object_iter_key(iterator)), 40);
@@ -311,6 +316,23 @@ static void without_a_root(void **state)
 	assert_int_equal(f->d.drive.err.class, ERR_USER);
 	assert_non_null(strstr(err_message(&f->d.drive.err), "vertex.pipelineRoot"));
 	assert_int_equal(f->fake.created, 0);
+}
+
+/* Nothing is asked with settings that Vertex AI would refuse later. */
+static void settings_that_are_wrong(void **state)
+{
+	struct fixture *f = *state;
+	struct runner_env env = {.loop = f->d.loop};
+	struct runner_settings settings = {
+		.spec = f->d.settings, .credentials = f->d.credentials, .local_endpoints = true};
+	auto_err err = ERR_INIT;
+	void *backend = NULL;
+
+	json_object_set_new(f->d.settings, "network", json_string("default"));
+	assert_int_equal(runner_vertex.open(&env, &settings, &backend, &err), -1);
+	assert_int_equal(err.class, ERR_USER);
+	assert_string_equal(err.reason, "InvalidSettings");
+	assert_non_null(strstr(err_message(&err), "vertex.network: give projects/NUMBER"));
 }
 
 /* --- tokens --- */
@@ -612,6 +634,8 @@ static void native_documents_that_are_none(void **state)
 		{"{templateUri: x}", "native.document", "`pipelineSpec`"},
 		{"{pipelineSpec: {}, runtimeConfig: []}", "native.document.runtimeConfig", "a map"},
 		{"{pipelineSpec: {}, labels: 1}", "native.document.labels", "a map"},
+		{"{pipelineSpec: {}, labels: {Team: x}}", "native.document.labels.Team",
+			"lower case"},
 		{"{pipelineSpec: {schemaVersion: '1'}}",
 			"native.document.pipelineSpec.schemaVersion", "kfp 2"},
 	};
@@ -657,6 +681,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(deleted_by_somebody, setup, teardown),
 		cmocka_unit_test_setup_teardown(somebody_elses_job, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_root, setup, teardown),
+		cmocka_unit_test_setup_teardown(settings_that_are_wrong, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_token_that_ends_is_fetched_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(credentials_that_are_not_taken, setup, teardown),
