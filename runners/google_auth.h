@@ -1,31 +1,24 @@
 /*
  * Access tokens of Google Cloud, fetched when somebody needs one, and again a minute before they
- * end. Sources: cloud-backends.md 2.3; RFC 7523 (JWT bearer), RFC 8693 (token exchange).
- *
- *   a service account's key   a JWT signed by it, for the key's token_uri
- *   a token of the cluster    exchanged by workload identity federation
- *   ambient                   the key file of $GOOGLE_APPLICATION_CREDENTIALS, else the metadata
- *                             server ($GCE_METADATA_HOST)
+ * end. Where they come from is google_source.h's.
  */
 #ifndef RUNNERS_GOOGLE_AUTH_H
 #define RUNNERS_GOOGLE_AUTH_H
 
 #include "base/list.h"
-#include "runners/api_call.h"
-#include "runners/runner.h"
+#include "runners/google_source.h"
 
 struct google_auth {
 	/* --- private --- */
 	struct loop *loop;
 	struct http_client *client; /* borrowed */
-	enum { GOOGLE_KEY, GOOGLE_EXCHANGE, GOOGLE_METADATA } kind;
-	char *email, *key_id, *key; /* of a key file */
-	char *url;                  /* where tokens are to be had */
-	char *audience, *subject;   /* of an exchange */
+	struct google_source source;
 	char *token;
 	int64_t expires_ms; /* monotonic */
 	struct api_call call;
-	char *body;
+	struct google_request request; /* what it borrows */
+	int leg;                       /* of the way */
+	char *got;                     /* by the leg before */
 	struct list waiting;
 };
 
@@ -40,12 +33,7 @@ struct google_wait {
 	struct google_auth *auth;
 };
 
-/*
- * settings: FondantBackend.spec.vertex with auth.serviceAccountKey or auth.serviceAccountToken
- * among the credentials. The client is borrowed. Class user: InvalidKey, NoCredentials,
- * InvalidEndpoint (a key whose token_uri is not Google's, where settings->local_endpoints does not
- * allow it).
- */
+/* settings: as of google_source_init, which says what may be wrong. The client is borrowed. */
 int google_auth_init(struct google_auth *auth, struct loop *loop, struct http_client *client,
 	const struct runner_settings *settings, struct err *err);
 /* Nobody waits any more. */

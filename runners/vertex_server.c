@@ -78,12 +78,15 @@ char *vertex_run_url(const struct vertex_server *server, const char *id)
 
 static int prepare(struct api_call *api, struct strvec *headers, struct err *err)
 {
-	const char *token =
-		google_auth_token(&container_of(api, struct vertex_call, api)->server->auth);
+	const struct google_auth *auth = &container_of(api, struct vertex_call, api)->server->auth;
+	const char *token = google_auth_token(auth);
+	const char *project = google_source_quota_project(&auth->source);
 
 	if (!token) /* it ended between two tries */
 		return err_set(err, ERR_TRANSIENT, "TokenEnded", "the access token has ended");
 	strvec_addf(headers, "Authorization: Bearer %s", token);
+	if (project) /* of a person's credentials: whose quota it is */
+		strvec_addf(headers, "X-Goog-User-Project: %s", project);
 	return 0;
 }
 

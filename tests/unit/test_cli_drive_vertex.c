@@ -423,6 +423,7 @@ static void the_metadata_server(void **state)
 
 	json_object_clear(f->d.credentials);
 	setenv("GCE_METADATA_HOST", f->fake.server.url + strlen("http://"), 1);
+	setenv("CLOUDSDK_CONFIG", "/nowhere", 1);
 	f->d.ambient = true;
 	begin(&f->d);
 	to_the_end(&f->d);
@@ -448,9 +449,9 @@ static void a_token_of_the_cluster_is_exchanged(void **state)
 
 	assert_int_equal(http_client_new(f->d.loop, &options, &client, NULL), 0);
 	assert_int_equal(google_auth_init(&auth, f->d.loop, client, &settings, NULL), 0);
-	assert_string_equal(auth.url, "https://sts.googleapis.com/v1/token");
-	free(auth.url);
-	auth.url = xasprintf("%s/token", f->fake.server.url);
+	assert_string_equal(auth.source.url, "https://sts.googleapis.com/v1/token");
+	free(auth.source.url);
+	auth.source.url = xasprintf("%s/token", f->fake.server.url);
 	google_auth_get(&auth, &wait, exchanged);
 	while (wait.done)
 		turn(&f->d);
