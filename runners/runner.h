@@ -257,8 +257,9 @@ struct runner {
 	void (*submit)(void *backend, const struct runner_run *run, struct runner_op *op);
 	/* Stops what should not run; already gone is success. With run->cancelling everything. */
 	void (*cancel)(void *backend, const struct runner_run *run, struct runner_op *op);
-	/* What a step printed; op fails with class user and reason NoLogs where there is nothing to
-	 * be had. NULL: the backend cannot tell. */
+	/* What a step printed, or, where the backend keeps that elsewhere, how to read it there; op
+	 * fails with class user and reason NoLogs where there is nothing to be had. NULL: the
+	 * backend cannot tell. */
 	void (*logs)(void *backend, const struct runner_run *run, struct runner_logs *logs,
 		struct runner_op *op);
 	/* Gives up an op: its done will not run. */

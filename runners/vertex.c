@@ -12,10 +12,12 @@
 #include "doc/path.h"
 #include "runners/remote.h"
 #include "runners/vertex_job.h"
+#include "runners/vertex_logs.h"
 #include "runners/vertex_server.h"
 #include "runners/vertex_settings.h"
 
 #define POLL_MIN_MS 5000
+#define DETAILS_MAX 4 /* jobs that are asked why they failed, in one look */
 #define FINDINGS_MAX 2000
 #define TITLE "Vertex AI"
 #define ID_SIZE (REMOTE_UUID_SIZE + 8)
@@ -33,7 +35,11 @@ struct work {
 	const struct runner_run *run;
 	struct runner_op *op;
 	struct run_state *ret_state; /* observe */
+	struct runner_logs *logs;    /* logs */
 	struct run_state state;
+	json_t *job;      /* as it was got; observe */
+	size_t task;      /* of its taskDetails: the next that may need its job's words */
+	int details;      /* jobs asked about in this look */
 	char id[ID_SIZE]; /* "run-<UUID>": it begins with a letter */
 	char *label;      /* that says whose run the job is; submit */
 	struct vertex_call call;
@@ -103,6 +109,7 @@ static void work_free(struct work *work)
 	loop_defer_del(&work->defer);
 	vertex_call_free(&work->call);
 	free(work->label);
+	json_decref(work->job);
 	run_state_clear(&work->state);
 	work->op->state = NULL;
 	free(work);
@@ -161,19 +168,55 @@ static void hand_over(struct work *work)
 		work->run, POLL_MIN_MS, &work->vertex->plan, &work->state, work->ret_state);
 }
 
+static void ask_details(struct work *work);
+
+/* The job's words are worth having, and no reason to fail. */
+static void details_seen(struct vertex_call *call)
+{
+	struct work *work = work_of(call);
+	json_t *tasks = doc_get(work->job, "jobDetail.taskDetails");
+
+	if (answered(call))
+		vertex_take_job_error(json_array_get(tasks, work->task), call->api.answer);
+	work->task++;
+	ask_details(work);
+}
+
+static void ask_details(struct work *work)
+{
+	const json_t *tasks = doc_get(work->job, "jobDetail.taskDetails");
+
+	for (; work->task < json_array_size(tasks); work->task++) {
+		auto_free char *job =
+			vertex_failed_job(work->run, json_array_get(tasks, work->task));
+		auto_free char *path = job ? xasprintf("/customJobs/%s", job) : NULL;
+
+		if (!job || work->details++ >= DETAILS_MAX)
+			continue;
+		vertex_send(
+			&work->vertex->server, &work->call, "GET", path, NULL, true, details_seen);
+		return;
+	}
+	remote_mark_there(&work->state);
+	vertex_job_observe(work->run, work->job, &work->state);
+	hand_over(work);
+	finish(work);
+}
+
 static void job_seen(struct vertex_call *call)
 {
 	struct work *work = work_of(call);
 
-	if (call->api.status == 404) {
-		work->op->result = remote_absent(work->run, TITLE, &work->state, &work->op->err);
-	} else if (!answered(call)) {
+	if (answered(call)) {
+		work->job = json_incref(call->api.answer);
+		ask_details(work);
+		return;
+	}
+	if (call->api.status != 404) {
 		fail_call(work, "get the pipeline job");
 		return;
-	} else {
-		remote_mark_there(&work->state);
-		vertex_job_observe(work->run, call->api.answer, &work->state);
 	}
+	work->op->result = remote_absent(work->run, TITLE, &work->state, &work->op->err);
 	hand_over(work);
 	finish(work);
 }
@@ -216,14 +259,29 @@ static void taken_seen(struct vertex_call *call)
 			"a pipeline job of another run has the id of this one; start a new run");
 }
 
+/* A quota that is used up: somebody else's run ends, and this one is taken. */
+static void wait_for_quota(struct work *work)
+{
+	auto_err said = ERR_INIT;
+
+	vertex_fail(&work->call, "waits for quota", &said);
+	work->op->result =
+		err_set(&work->op->err, said.class, "QuotaExceeded", "%s", err_message(&said));
+	work->op->err.retry_after_ms = said.retry_after_ms;
+	finish(work);
+}
+
 static void created(struct vertex_call *call)
 {
 	struct work *work = work_of(call);
+	const char *status = doc_str(call->api.answer, "error.status");
 
 	if (answered(call))
 		finish(work);
 	else if (call->api.status == 409)
 		ask(work, "GET", "", NULL, taken_seen);
+	else if (call->api.status == 429 && str_eq(status, "RESOURCE_EXHAUSTED"))
+		wait_for_quota(work);
 	else
 		fail_call(work, "create the pipeline job");
 }
@@ -282,6 +340,40 @@ static void vertex_cancel(void *backend, const struct runner_run *run, struct ru
 	ask(work_new(backend, run, op), "POST", ":cancel", json_object(), cancelled);
 }
 
+/* --- logs --- */
+
+static void job_of_logs_seen(struct vertex_call *call)
+{
+	struct work *work = work_of(call);
+	const struct vertex_server *server = &work->vertex->server;
+	struct runner_logs *logs = work->logs;
+	auto_free char *page = NULL, *job = NULL, *text = NULL;
+
+	if (call->api.status == 404) {
+		refuse(work, "NoLogs", "Vertex AI has no such run");
+		return;
+	}
+	if (!answered(call)) {
+		fail_call(work, "get the pipeline job");
+		return;
+	}
+	page = vertex_run_url(server, work->id);
+	job = vertex_task_job(call->api.answer, logs->step);
+	text = vertex_logs_text(logs, server->project, work->id, job, page);
+	logs->data(logs, text, strlen(text));
+	finish(work);
+}
+
+/* Not what was printed, but how to read it. */
+static void vertex_logs(
+	void *backend, const struct runner_run *run, struct runner_logs *logs, struct runner_op *op)
+{
+	struct work *work = work_new(backend, run, op);
+
+	work->logs = logs;
+	ask(work, "GET", "", NULL, job_of_logs_seen);
+}
+
 /* --- probe --- */
 
 static void jobs_seen(struct vertex_call *call)
@@ -328,5 +420,6 @@ const struct runner runner_vertex = {
 	.observe = vertex_observe,
 	.submit = vertex_submit,
 	.cancel = vertex_cancel,
+	.logs = vertex_logs,
 	.op_cancel = vertex_op_cancel,
 };

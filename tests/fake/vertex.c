@@ -10,6 +10,7 @@
 
 #define PARENT "/v1/projects/my-project/locations/europe-west1"
 #define METADATA "/computeMetadata/v1/instance/service-accounts/default/token"
+#define JOB_NAME "projects/1234567890/locations/europe-west1/customJobs/77"
 #define THEN "2027-01-15T08:00:00.123456Z"
 
 struct reply {
@@ -48,6 +49,17 @@ static json_t *task(const char *name, const char *state, const char *parent)
 		over ? THEN : NULL, "parentTaskId", parent);
 }
 
+/* The machine of a task, and what it is tried again for. */
+static void add_details(const struct fake_vertex *fake, json_t *task)
+{
+	json_object_set_new(task, "executorDetail",
+		json_pack("{s:{s:s}}", "containerDetail", "mainJob", JOB_NAME));
+	if (fake->retried)
+		json_object_set_new(task, "pipelineTaskStatus",
+			json_pack("[{s:s}, {s:s, s:{s:i, s:s}}]", "state", "PENDING", "state",
+				"RUNNING", "error", "code", 14, "message", fake->retried));
+}
+
 static json_t *tasks_of(const struct fake_vertex *fake, const json_t *job)
 {
 	json_t *tasks = doc_get(job, "body.pipelineSpec.root.dag.tasks"), *each, *one;
@@ -67,6 +79,7 @@ static json_t *tasks_of(const struct fake_vertex *fake, const json_t *job)
 			: second && !str_eq(whole, "SUCCEEDED") ? "RUNNING"
 								: "SUCCEEDED",
 			"4711");
+		add_details(fake, one);
 		if (failed)
 			json_object_set_new(one, "error",
 				json_pack("{s:i, s:s}", "code", fake->code, "message",
@@ -103,6 +116,10 @@ static void create(
 		refuse(reply, 400, "INVALID_ARGUMENT", "the job makes no sense");
 	} else if (json_object_get(fake->jobs, id)) {
 		refuse(reply, 409, "ALREADY_EXISTS", "pipeline job already exists");
+	} else if (fake->exhausted) {
+		fake->exhausted--;
+		refuse(reply, 429, "RESOURCE_EXHAUSTED",
+			"Quota exceeded for quota metric 'Pipeline jobs'.");
 	} else {
 		fake->created++;
 		job = json_pack("{s:O, s:i}", "body", body, "age", 0);
@@ -130,6 +147,17 @@ static void of_job(struct fake_vertex *fake, const struct http_exchange *ex, con
 		json_object_set_new(job, "cancelled", json_integer(doc_int_or(job, "age", 0) + 1));
 		reply->json = json_object();
 	}
+}
+
+static void of_custom_job(struct fake_vertex *fake, const char *id, struct reply *reply)
+{
+	fake->jobs_asked++;
+	if (!fake->job_why || !str_eq(id, "77"))
+		refuse(reply, 403, "PERMISSION_DENIED", "aiplatform.customJobs.get denied");
+	else
+		reply->json = json_pack("{s:s, s:s, s:{s:i, s:s}}", "name", JOB_NAME, "state",
+			"JOB_STATE_FAILED", "error", "code", fake->job_code, "message",
+			fake->job_why);
 }
 
 /* --- tokens --- */
@@ -184,6 +212,8 @@ static void act(struct fake_vertex *fake, struct http_exchange *ex, struct reply
 		reply->json = json_object();
 	else if (str_starts_with(path, "/pipelineJobs/"))
 		of_job(fake, ex, path + strlen("/pipelineJobs/"), reply);
+	else if (str_starts_with(path, "/customJobs/"))
+		of_custom_job(fake, path + strlen("/customJobs/"), reply);
 	else
 		refuse(reply, 404, "NOT_FOUND", "Not Found");
 }

@@ -13,12 +13,16 @@
 
 struct fake_vertex {
 	/* --- set by the test --- */
-	const char *fails;  /* the task that fails; NULL: none */
-	const char *why;    /* its words */
-	int code;           /* google.rpc.Code of its error */
-	bool hangs;         /* jobs stay RUNNING until they are cancelled */
-	const char *denies; /* why no token is given; NULL: it is */
-	int fault_at;       /* the request, from 1, that has the fault; 0: none */
+	const char *fails;   /* the task that fails; NULL: none */
+	const char *why;     /* its words */
+	int code;            /* google.rpc.Code of its error */
+	const char *job_why; /* what its custom job says, to whom it is asked; NULL: nothing */
+	int job_code;
+	const char *retried; /* what running tasks are tried again for; NULL: nothing */
+	int exhausted;       /* creations, from now, that find a quota used up */
+	bool hangs;          /* jobs stay RUNNING until they are cancelled */
+	const char *denies;  /* why no token is given; NULL: it is */
+	int fault_at;        /* the request, from 1, that has the fault; 0: none */
 	enum fake_fault fault;
 	const char *hostile;
 	int hostile_status;
@@ -27,8 +31,9 @@ struct fake_vertex {
 	struct http_server server;
 	json_t *jobs; /* id -> {body, age, cancelled} */
 	int asked, created, tokens;
-	int valid;  /* the number of the token that is taken; those before have ended */
-	char *form; /* of the last token that was asked for */
+	int jobs_asked; /* custom jobs */
+	int valid;      /* the number of the token that is taken; those before have ended */
+	char *form;     /* of the last token that was asked for */
 };
 
 void fake_vertex_start(struct fake_vertex *fake, struct loop *loop);

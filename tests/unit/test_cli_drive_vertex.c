@@ -230,6 +230,149 @@ static void a_step_fails(void **state)
 	assert_step(&f->d, 1, STEP_SKIPPED);
 	assert_string_equal(f->d.drive.known[0].message, f->fake.why);
 	assert_string_equal(f->d.drive.known[0].reason, "Error");
+	assert_int_equal(f->d.drive.known[0].exit_code, 1);
+	assert_int_equal(f->fake.jobs_asked, 0);
+	assert_non_null(strstr(f->d.drive.message, f->fake.why));
+}
+
+/* The task's words, and those of the job that they name. */
+static void why_a_step_fails(void **state)
+{
+	static const struct {
+		const char *why;
+		int code;
+		const char *job_why;
+		int job_code;
+		const char *reason, *message;
+		int exit_code, asked;
+	} rows[] = {
+		{"Job customJobs/77 has failed.", 9,
+			"The replica workerpool0-0 exited with a non-zero status of 3.", 9, "Error",
+			"Job customJobs/77 has failed.; customJobs/77: The replica workerpool0-0 "
+			"exited with a non-zero status of 3.",
+			3, 1},
+		{"", 9, "ran out of memory", 9, "OOMKilled", "customJobs/77: ran out of memory", -1,
+			1},
+		{"see projects/1/locations/l/customJobs/77.", 9, "no such bucket", 7,
+			"PermissionDenied",
+			"see projects/1/locations/l/customJobs/77.; customJobs/77: no such bucket",
+			-1, 1},
+		{"customJobs/77: said already", 13, "said already", 13, "Internal",
+			"customJobs/77: said already", -1, 1},
+		{"customJobs/78 failed", 9, "of another", 9, "Error", "customJobs/78 failed", -1,
+			1},
+		{"customJobs/77 failed", 9, NULL, 0, "Error", "customJobs/77 failed", -1, 1},
+		{"code=RESOURCE_EXHAUSTED, message=x", 13, NULL, 0, "QuotaExceeded",
+			"code=RESOURCE_EXHAUSTED, message=x", -1, 0},
+		{"", 9, NULL, 0, "Error",
+			"Vertex AI does not say why; look at https://console.cloud.google.com", -1,
+			1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		const struct step_state *step;
+		struct fixture *f;
+		void *one;
+
+		setup(&one);
+		f = one;
+		f->fake.fails = "load";
+		f->fake.why = rows[i].why;
+		f->fake.code = rows[i].code;
+		f->fake.job_why = rows[i].job_why;
+		f->fake.job_code = rows[i].job_code;
+		begin(&f->d);
+		to_the_end(&f->d);
+		step = &f->d.drive.known[0];
+		assert_int_equal(f->d.drive.phase, RUN_FAILED);
+		assert_string_equal(step->reason, rows[i].reason);
+		if (!str_starts_with(step->message, rows[i].message))
+			fail_msg("%s", step->message);
+		assert_int_equal(step->exit_code, rows[i].exit_code);
+		assert_int_equal(f->fake.jobs_asked, rows[i].asked);
+		teardown(&one);
+	}
+}
+
+static void words_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	auto_free char *much = xcalloc(10001, 1), *why = NULL;
+
+	memset(much, 'x', 10000);
+	why = xasprintf("%s customJobs/77", much);
+	f->fake.fails = "load";
+	f->fake.why = why;
+	f->fake.job_why = much;
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_in_range(strlen(f->d.drive.known[0].message), 2000, 2100);
+}
+
+/* Nothing is lost by a job that does not answer. */
+static void a_job_that_cannot_be_asked(void **state)
+{
+	static const enum fake_fault faults[] = {FAKE_LOSE_ANSWER, FAKE_BODY};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(faults); i++) {
+		struct fixture *f;
+		void *one;
+
+		setup(&one);
+		f = one;
+		f->fake.fails = "load";
+		f->fake.why = "customJobs/77 failed";
+		f->fake.job_why = "the bucket is gone";
+		f->fake.hostile = "{\"error\": [3]}";
+		begin(&f->d);
+		while (!f->fake.jobs_asked && !f->d.ended) {
+			f->fake.fault = faults[i];
+			if (f->d.drive.known[0].phase == STEP_RUNNING)
+				f->fake.fault_at = f->fake.asked + 2;
+			turn(&f->d);
+		}
+		to_the_end(&f->d);
+		assert_int_equal(f->d.drive.phase, RUN_FAILED);
+		assert_non_null(strstr(f->d.drive.known[0].message, "customJobs/77 failed"));
+		teardown(&one);
+	}
+}
+
+static void what_a_step_is_tried_again_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.hangs = true;
+	f->fake.retried = "The following quota metrics exceed quota limits: x";
+	begin(&f->d);
+	while (f->d.drive.known[0].phase != STEP_RUNNING)
+		turn(&f->d);
+	assert_string_equal(f->d.drive.known[0].reason, "QuotaExceeded");
+	assert_string_equal(f->d.drive.known[0].message,
+		"Vertex AI tries again: The following quota metrics exceed quota limits: x");
+	f->fake.hangs = false;
+	f->fake.retried = NULL;
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_null(f->d.drive.known[0].message);
+}
+
+/* It waits as long as it takes, and says for what. */
+static void a_quota_of_the_creation_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.exhausted = 20;
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_int_equal(f->fake.exhausted, 0);
+	assert_true(f->d.troubles > 0);
+	assert_string_equal(f->d.trouble,
+		"waits for quota: Quota exceeded for quota metric 'Pipeline jobs'. (HTTP 429)");
+	assert_one_job(f);
 }
 
 static void a_quota_that_is_used_up_is_told(void **state)
@@ -521,6 +664,69 @@ static void a_key_that_is_none(void **state)
 	assert_null(strstr(err_message(&err), "AAAA"));
 }
 
+/* --- logs --- */
+
+static void take_text(struct runner_logs *logs, const char *text, size_t len)
+{
+	buf_add(logs->arg, text, len);
+}
+
+static void done(struct runner_op *op)
+{
+	op->done = NULL;
+}
+
+static void assert_logs(struct fixture *f, struct runner_logs *logs, const char *command)
+{
+	auto_buf text = BUF_INIT;
+	struct runner_op op = {.done = done};
+
+	logs->data = take_text;
+	logs->arg = &text;
+	runner_vertex.logs(f->d.backend, &f->d.drive.run, logs, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_int_equal(op.result, 0);
+	assert_non_null(strstr(buf_str(&text), "https://console.cloud.google.com/vertex-ai/"));
+	if (!strstr(buf_str(&text), command))
+		fail_msg("%s", buf_str(&text));
+}
+
+#define JOB_LOGS "'resource.type=\"ml_job\" AND resource.labels.job_id=\"77\"' --project my-project"
+
+static void how_logs_are_read(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_logs(f, &(struct runner_logs){.step = "load"},
+		"\ngcloud logging read " JOB_LOGS " --order asc --format "
+		"'value(jsonPayload.message, textPayload)'\n");
+	assert_logs(f, &(struct runner_logs){.step = "write", .tail_lines = 7}, "| tail -n 7\n");
+	assert_logs(f, &(struct runner_logs){.step = "load", .follow = true},
+		"\ngcloud beta logging tail " JOB_LOGS " --format");
+	assert_logs(f, &(struct runner_logs){.step = "other"},
+		"aiplatform.googleapis.com/PipelineJob\" AND "
+		"resource.labels.pipeline_job_id=\"run-");
+}
+
+static void logs_of_no_run(void **state)
+{
+	struct fixture *f = *state;
+	struct runner_logs logs = {.step = "load", .data = take_text};
+	struct runner_op op = {.done = done};
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	json_object_clear(f->fake.jobs);
+	runner_vertex.logs(f->d.backend, &f->d.drive.run, &logs, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_string_equal(op.err.reason, "NoLogs");
+	err_clear(&op.err);
+}
+
 /* --- probes --- */
 
 static void probed(struct runner_op *op)
@@ -678,6 +884,12 @@ int main(void)
 		cmocka_unit_test(odd_answers),
 		cmocka_unit_test_setup_teardown(a_step_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_quota_that_is_used_up_is_told, setup, teardown),
+		cmocka_unit_test(why_a_step_fails),
+		cmocka_unit_test_setup_teardown(words_are_bounded, setup, teardown),
+		cmocka_unit_test(a_job_that_cannot_be_asked),
+		cmocka_unit_test_setup_teardown(what_a_step_is_tried_again_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_quota_of_the_creation_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(deleted_by_somebody, setup, teardown),
 		cmocka_unit_test_setup_teardown(somebody_elses_job, setup, teardown),
@@ -695,6 +907,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_native_document, setup_native, teardown),
 		cmocka_unit_test(a_native_document_killed_anywhere),
 		cmocka_unit_test(native_documents_that_are_none),
+		cmocka_unit_test_setup_teardown(how_logs_are_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(logs_of_no_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_probe, setup, teardown),
 	};
 
