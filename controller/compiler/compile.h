@@ -78,8 +78,8 @@ void compile_output_clear(struct compile_output *output);
 
 /*
  * Hash of the user's intent (API.md "Triggers"): the canonical spec without description,
- * history limits, suspend and triggers (of parameters without their descriptions). Independent
- * of COMPILER_FORMAT: an operator upgrade never changes it.
+ * history limits, deletionPolicy, suspend and triggers (of parameters without their descriptions).
+ * Independent of COMPILER_FORMAT: an operator upgrade never changes it.
  */
 void compile_intent_hash(const json_t *spec, char out[DIGEST_HEX_SIZE]);
 

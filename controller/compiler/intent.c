@@ -8,7 +8,7 @@
 
 /* Says nothing about what a run does. */
 static const char *const ignored[] = {"description", "successfulRunsHistoryLimit",
-	"failedRunsHistoryLimit", "suspend", "triggers"};
+	"failedRunsHistoryLimit", "deletionPolicy", "suspend", "triggers"};
 
 static json_t *intent_of(const json_t *value);
 

@@ -20,8 +20,7 @@ static const char *const digest_words[] = {"IfAvailable", "Required", "Ignore", 
 static const char *const concurrency_words[] = {"Queue", "Forbid", NULL};
 static const char *const concurrency_later[] = {"Allow", "Replace", NULL};
 static const char *const failure_words[] = {"FailFast", "FinishBranches", NULL};
-static const char *const deletion_words[] = {"Cancel", NULL};
-static const char *const deletion_later[] = {"Orphan", NULL};
+static const char *const deletion_words[] = {"Cancel", "Orphan", NULL};
 static const char *const change_words[] = {"Spec", "SpecAndComponents", "Never", NULL};
 
 static const struct check_field spec_fields[] = {
@@ -49,10 +48,7 @@ static const struct check_field spec_fields[] = {
 		.feature = BACKEND_PARALLEL_LIMIT},
 	{.name = "successfulRunsHistoryLimit", .kind = CHECK_INT, .max = 1000},
 	{.name = "failedRunsHistoryLimit", .kind = CHECK_INT, .max = 1000},
-	{.name = "deletionPolicy",
-		.kind = CHECK_WORD,
-		.words = deletion_words,
-		.later = deletion_later},
+	{.name = "deletionPolicy", .kind = CHECK_WORD, .words = deletion_words},
 	{.name = "serviceAccountName",
 		.kind = CHECK_STRING,
 		.min = 1,

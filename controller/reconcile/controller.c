@@ -109,6 +109,19 @@ static json_t *project_resource(const json_t *object)
 	return project_keys(object, (const char *const[]){"spec", "status", NULL});
 }
 
+/* With the one annotation that is ours: others are no change. */
+static json_t *project_run(const json_t *object)
+{
+	json_t *slim = project_resource(object);
+	json_t *mark =
+		json_object_get(doc_get(object, "metadata.annotations"), ANNOTATION_DELETION);
+
+	if (mark)
+		json_object_set_new(json_object_get(slim, "metadata"), "annotations",
+			json_pack("{s:O}", ANNOTATION_DELETION, mark));
+	return slim;
+}
+
 static json_t *project_index(const json_t *object)
 {
 	return project_keys(object, (const char *const[]){"data", NULL});
@@ -339,7 +352,7 @@ static const struct {
 	char *(*index)(const json_t *projection, const char *namespace_);
 } collections[CACHED_KINDS] = {
 	[CACHED_PIPELINES] = {"pipelines", &kube_pipelines, NULL, false, project_resource, NULL},
-	[CACHED_RUNS] = {"runs", &kube_runs, NULL, false, project_resource, index_run},
+	[CACHED_RUNS] = {"runs", &kube_runs, NULL, false, project_run, index_run},
 	[CACHED_COMPONENTS] = {"components", &kube_components, NULL, false, project_resource, NULL},
 	[CACHED_BACKENDS] = {"backends", &kube_backends, NULL, false, project_resource, NULL},
 	/* and the native documents beside them */

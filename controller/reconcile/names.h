@@ -17,12 +17,15 @@
 #define ANNOTATION_HASH "fondant.ai/hash"             /* of spec.json: "sha256:<64 hex>" */
 #define ANNOTATION_COMPILER "fondant.ai/compiler"     /* format of the frozen spec */
 #define ANNOTATION_COMPONENTS "fondant.ai/components" /* hash of the FondantComponents it used */
-#define ANNOTATION_TRIGGERED "fondant.ai/triggered"   /* what has been triggered, as JSON */
+#define ANNOTATION_DELETION \
+	"fondant.ai/deletion-policy" /* of a run: "Orphan" where its pipeline says so */
+#define ANNOTATION_TRIGGERED "fondant.ai/triggered" /* what has been triggered, as JSON */
 /* The FondantBackend it was frozen for, and the hash of its spec; the implicit one has neither. */
 #define ANNOTATION_BACKEND "fondant.ai/backend"
 #define ANNOTATION_BACKEND_HASH "fondant.ai/backend-hash"
 
-/* On a FondantBackend that runs use, and on a run with something outside the cluster to stop. */
+/* On a FondantBackend that runs use, and on a run with something to stop, or to be left, when it
+ * goes. */
 #define FINALIZER_BACKEND "fondant.ai/in-use"
 #define FINALIZER_RUN "fondant.ai/cancel"
 

@@ -16,6 +16,7 @@
 #include "reconcile/policy.h"
 #include "reconcile/pipeline_status.h"
 #include "reconcile/run.h"
+#include "reconcile/run_deletion.h"
 #include "runners/runner.h"
 
 /* One pass over one pipeline: what was read off the view, and what is being decided. */
@@ -355,9 +356,10 @@ static char *triggered_run_name(const struct pass *p)
 
 static json_t *run_body(const struct pass *p, const char *name)
 {
-	return json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s}, s:[o]}, s:{s:{s:s}}}", "apiVersion",
-		API_VERSION, "kind", "FondantRun", "metadata", "name", name, "namespace", p->ns,
-		"labels", LABEL_PIPELINE, p->name, "ownerReferences",
+	return json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s}, s:o*, s:[o]}, s:{s:{s:s}}}",
+		"apiVersion", API_VERSION, "kind", "FondantRun", "metadata", "name", name,
+		"namespace", p->ns, "labels", LABEL_PIPELINE, p->name, "annotations",
+		run_policy_annotations(p->view->pipeline), "ownerReferences",
 		name_owner(p->view->pipeline, "FondantPipeline", 1), "spec", "frozenSpecRef",
 		"name", p->frozen_name);
 }
@@ -550,6 +552,7 @@ void pipeline_reconcile(const struct pipeline_view *view, struct plan *plan)
 		compile(&p);
 	freeze(&p);
 	waits_for = trigger(&p);
+	run_tell_policy(view->pipeline, view->runs, plan);
 	findings = (struct pipeline_findings){.pipeline = view->pipeline,
 		.runs = view->runs,
 		.out = p.compiled ? &p.out : NULL,

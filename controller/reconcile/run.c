@@ -11,6 +11,7 @@
 #include "reconcile/backend.h"
 #include "reconcile/names.h"
 #include "reconcile/policy.h"
+#include "reconcile/run_deletion.h"
 #include "reconcile/run_status.h"
 #include "runners/kubernetes_observe.h"
 
@@ -167,23 +168,6 @@ const char *run_backend_name(const struct run_view *view)
 		json_object_get(doc_get(map, "metadata.annotations"), ANNOTATION_BACKEND));
 }
 
-/* In place before anything is started outside the cluster. */
-static void hold(const struct run_view *view, struct plan *plan)
-{
-	json_t *finalizers = json_deep_copy(doc_get(view->run, "metadata.finalizers"));
-
-	if (!json_is_array(finalizers)) {
-		json_decref(finalizers);
-		finalizers = json_array();
-	}
-	json_array_append_new(finalizers, json_string(FINALIZER_RUN));
-	plan_patch(plan, &kube_runs, doc_str_or(view->run, "metadata.namespace", ""),
-		doc_str_or(view->run, "metadata.name", ""), NULL,
-		json_pack("{s:{s:s, s:o}}", "metadata", "resourceVersion",
-			doc_str_or(view->run, "metadata.resourceVersion", ""), "finalizers",
-			finalizers));
-}
-
 static bool is_full(const struct run_view *view, const struct backend_choice *choice)
 {
 	int64_t most = policy_max_active_runs(choice->object);
@@ -212,27 +196,10 @@ static enum run_admission pin_backend(const struct run_view *view, struct plan *
 			plan);
 	/* one write a pass: the status that follows needs the resourceVersion of the first */
 	if (choice.runner->outside && !name_has_finalizer(view->run, FINALIZER_RUN))
-		hold(view, plan);
+		run_hold(view, plan);
 	else
 		run_status_backend(view, backend_pin(&choice), plan);
 	return RUN_WAIT;
-}
-
-void run_let_go(const struct run_view *view, struct plan *plan)
-{
-	json_t *finalizers = json_array();
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach (doc_get(view->run, "metadata.finalizers"), i, item) {
-		if (!str_eq(json_string_value(item), FINALIZER_RUN))
-			json_array_append(finalizers, (json_t *)item);
-	}
-	plan_patch(plan, &kube_runs, doc_str_or(view->run, "metadata.namespace", ""),
-		doc_str_or(view->run, "metadata.name", ""), NULL,
-		json_pack("{s:{s:s, s:o}}", "metadata", "resourceVersion",
-			doc_str_or(view->run, "metadata.resourceVersion", ""), "finalizers",
-			finalizers));
 }
 
 int64_t run_deleted_s(const json_t *run)
@@ -273,7 +240,7 @@ enum run_admission run_admit(
 			xasprintf("waits for run %s of the same pipeline to finish",
 				doc_str_or(other, "metadata.name", "")),
 			plan);
-	if (pin_backend(view, plan) != RUN_GO)
+	if (run_prepare_orphan(view, plan) || pin_backend(view, plan) != RUN_GO)
 		return RUN_WAIT;
 	*ret_spec_name = xstrdup(pinned ? pinned : given);
 	if (pinned && doc_str(run, "status.frozenSpec.hash"))
@@ -388,19 +355,26 @@ struct step_state *run_known_steps(
 	return known;
 }
 
+static bool has_started(const struct run_view *view)
+{
+	return view->has_jobs || doc_str(view->run, "status.startTime");
+}
+
 bool run_should_stop(const struct run_view *view, const struct frozen_spec *spec,
 	const char **ret_reason, char **ret_message)
 {
 	const char *owner = name_controller_uid(view->run);
 	int64_t started;
+	bool gone;
 
 	if (str_eq(doc_str(view->run, "spec.desiredState"), "Cancelled")) {
 		*ret_reason = "Cancelled";
 		*ret_message = xstrdup("cancelled by spec.desiredState");
 		return true;
 	}
-	if (!view->pipeline || doc_get(view->pipeline, "metadata.deletionTimestamp") ||
-		(owner && !str_eq(owner, doc_str(view->pipeline, "metadata.uid")))) {
+	gone = !view->pipeline || doc_get(view->pipeline, "metadata.deletionTimestamp") ||
+	       (owner && !str_eq(owner, doc_str(view->pipeline, "metadata.uid")));
+	if (gone && !(has_started(view) && run_is_orphan(view))) {
 		*ret_reason = "PipelineDeleted";
 		*ret_message = xasprintf("its FondantPipeline \"%s\" was deleted", spec->pipeline);
 		return true;

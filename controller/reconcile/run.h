@@ -31,7 +31,7 @@ enum run_admission {
 	RUN_REFUSED, /* status is terminal now */
 	RUN_SETTLED, /* was terminal before */
 	RUN_FREEZE,  /* it has parameters or a backend: compile a spec of its own (run_freeze.h) */
-	RUN_RELEASE, /* it is deleted: stop what runs outside the cluster, then let it go */
+	RUN_RELEASE, /* it is deleted: stop what it started, or leave it, then let it go */
 };
 
 /* Adds status writes to the plan. For RUN_GO, *ret_spec_name (owned) is its frozen ConfigMap and
@@ -42,8 +42,6 @@ enum run_admission run_admit(
 /* The FondantBackend that the run's frozen spec is for; NULL: the implicit one, or not known yet.
  * Borrowed. */
 const char *run_backend_name(const struct run_view *view);
-/* Takes the finalizer away, so that a deleted run goes. */
-void run_let_go(const struct run_view *view, struct plan *plan);
 /* Since when it is deleted, Unix seconds; 0: it is not. */
 int64_t run_deleted_s(const json_t *run);
 
@@ -57,8 +55,8 @@ int64_t run_scheduled_s(const json_t *run);
 /* It stands for a tick of a schedule: its loaders may find something new. */
 bool run_is_scheduled(const json_t *run);
 
-/* The user asked for an end, its pipeline is gone, or its time is over: reason and message
- * (owned by the caller) say which. */
+/* The user asked for an end, its pipeline is gone (and did not say Orphan), or its time is over:
+ * reason and message (owned by the caller) say which. */
 bool run_should_stop(const struct run_view *view, const struct frozen_spec *spec,
 	const char **ret_reason, char **ret_message);
 

@@ -10,6 +10,7 @@
 #include "reconcile/names.h"
 #include "reconcile/native.h"
 #include "reconcile/policy.h"
+#include "reconcile/run_deletion.h"
 #include "reconcile/run_status.h"
 
 static json_t *map_body(const struct run_freeze *freeze, const struct backend_choice *backend,
@@ -37,30 +38,6 @@ static json_t *map_body(const struct run_freeze *freeze, const struct backend_ch
 	return map;
 }
 
-/* The run becomes an owner of a ConfigMap that is there. */
-static void join_owners(const struct run_freeze *freeze, const json_t *map, struct plan *plan)
-{
-	const json_t *run = freeze->view->run;
-	auto_json *owners = json_deep_copy(doc_get(map, "metadata.ownerReferences"));
-	const json_t *owner;
-	size_t i;
-
-	if (!json_is_array(owners)) {
-		json_decref(owners);
-		owners = json_array();
-	}
-	json_array_foreach (owners, i, owner) {
-		if (str_eq(doc_str(owner, "uid"), doc_str_or(run, "metadata.uid", "")))
-			return;
-	}
-	json_array_append_new(owners, name_owner(run, "FondantRun", 0));
-	plan_patch(plan, &kube_configmaps, doc_str_or(run, "metadata.namespace", ""),
-		doc_str_or(map, "metadata.name", ""), NULL,
-		json_pack("{s:{s:s, s:O}}", "metadata", "resourceVersion",
-			doc_str_or(map, "metadata.resourceVersion", ""), "ownerReferences",
-			owners));
-}
-
 /* The native document first, as for a pipeline. */
 static void create_maps(const struct run_freeze *freeze, const struct backend_choice *backend,
 	const struct compile_output *out, const json_t *native, const char *name, struct plan *plan)
@@ -86,7 +63,7 @@ static void keep(const struct run_freeze *freeze, const struct backend_choice *b
 	const json_t *map = doc_find(freeze->frozen, "metadata.name", name);
 
 	if (map)
-		join_owners(freeze, map, plan);
+		run_own_spec(view->run, map, plan);
 	else
 		create_maps(freeze, backend, out, native, name, plan);
 	run_status_pin(view, name, hash, plan);

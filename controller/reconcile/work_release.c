@@ -1,13 +1,17 @@
 /*
  * A pass over a deleted run that is held back by its finalizer: what it started outside the cluster
- * is stopped (or left, by deletionPolicy: Orphan), then the run is let go.
+ * is stopped, or, by deletionPolicy: Orphan, what it started anywhere is left; then the run is let
+ * go.
  */
 #include "reconcile/internal.h"
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "doc/json.h"
 #include "doc/path.h"
 #include "reconcile/names.h"
+#include "reconcile/run_deletion.h"
+#include "runners/kubernetes_job.h"
 
 /* How long it is held back while what it started cannot be stopped (API.md "FondantRun"). */
 #define RELEASE_S 600
@@ -84,14 +88,27 @@ static void release_stop(struct work *work)
 	work->backend->runner->cancel(work->backend->cookie, &work->run, &work->runner_op);
 }
 
+/* Steps that come later are not started: only the backends of whole pipelines do that. */
+static void leave(struct work *work)
+{
+	auto_free char *label = kubernetes_run_label(work->name);
+	auto_json *jobs = scope_indexed(work->scope, CACHED_JOBS, work->namespace_, label);
+
+	run_leave_jobs(&work->view, jobs, &work->plan);
+	plan_event(&work->plan, false, "Orphaned", "Leave",
+		"what it has started goes on without it, by deletionPolicy: Orphan");
+	let_go(work);
+}
+
 void work_release(struct work *work)
 {
 	const struct runner *runner = NULL;
 	const json_t *settings = NULL;
-	bool orphan = str_eq(doc_str(work->view.pipeline, "spec.deletionPolicy"), "Orphan");
 
-	if (orphan || !backend_pinned(work->object, &runner, &settings))
-		let_go(work); /* nothing was started */
+	if (run_is_orphan(&work->view) && !run_is_final(work->object))
+		leave(work);
+	else if (!backend_pinned(work->object, &runner, &settings) || !runner->outside)
+		let_go(work); /* nothing was started, or its Jobs go with it */
 	else
 		work_open_backend(work, runner, settings, release_stop, release_failed);
 }

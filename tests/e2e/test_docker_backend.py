@@ -140,6 +140,21 @@ def test_a_deleted_run_leaves_no_container(lab):
     assert run not in lab.docker.docker("network", "ls").stdout
 
 
+def test_an_orphans_container_goes_on(lab):
+    lab.apply(lab.linear("p", {}, {"sleep": 600}, deletionPolicy="Orphan"))
+    run = lab.latest("p")
+    lab.runs(run, "s2")
+    lab.kubectl("delete", "fpl", "p", "--wait")
+    lab.wait("the run to go", lambda: not lab.get("frun", run))
+    left = lab.docker.containers(run)
+    try:
+        assert [c["State"]["Running"] for c in left
+                if c["Config"]["Labels"]["fondant.ai/step"] == "s2"] == [True]
+    finally:
+        for container in left:
+            lab.docker.docker("rm", "-f", container["Id"])
+
+
 def test_a_cancelled_run_stops(lab):
     lab.apply(lab.linear("p", {}, {"sleep": 600}))
     run = lab.latest("p")

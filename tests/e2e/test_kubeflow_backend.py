@@ -141,6 +141,17 @@ def test_a_deleted_run_is_terminated(lab, server):
     assert server.of(run)["terminated"]
 
 
+def test_an_orphan_is_left_with_its_backend(lab, server):
+    lab.apply(lab.linear("p", {"note": "hang"}, {}, deletionPolicy="Orphan"))
+    run = lab.latest("p")
+    lab.wait("it to run", lambda: "steps" in lab.get("frun", run)["status"]
+             and phases_of(lab.get("frun", run))["s1"] == "Running")
+    lab.kubectl("delete", "fpl", "p", "--wait")
+    lab.wait("the run to go", lambda: not lab.get("frun", run))
+    assert not server.of(run)["terminated"]
+    assert "Orphaned" in lab.kubectl("get", "events").stdout
+
+
 DOCUMENT = {
     "schemaVersion": "2.1.0", "pipelineInfo": {"name": "by-another-tool"},
     "components": {"comp-work": {"executorLabel": "exec-work"}},

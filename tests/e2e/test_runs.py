@@ -105,6 +105,20 @@ def test_cancelled_run_leaves_no_pod(ns):
     ns.wait("no running pod", lambda: not ns.get("pods", selector="fondant.ai/step=s2"))
 
 
+def test_an_orphans_job_goes_on(ns):
+    ns.apply(ns.linear("p", {}, {"sleep": 600}, deletionPolicy="Orphan"))
+    run = ns.latest("p")
+    running = lambda: [p for p in ns.get("pods", selector="fondant.ai/step=s2")
+                       if p["status"]["phase"] == "Running"]
+    ns.wait("s2 to run", running)
+    ns.kubectl("delete", "fpl", "p", "--wait")
+    ns.wait("the run to go", lambda: not ns.get("frun", run))
+    # the collector takes what has the run for an owner, and that only
+    ns.wait("s1 to go", lambda: not ns.get("jobs", selector="fondant.ai/step=s1"))
+    [job] = ns.get("jobs", selector="fondant.ai/step=s2")
+    assert not job["metadata"].get("ownerReferences") and running()
+
+
 def test_step_timeout(ns):
     run = ns.run_to(ns.linear("p", {"sleep": 600, "step": {"timeout": "3s"}}), "Failed")
     assert steps_of(run)["s1"]["reason"] == "Timeout"

@@ -537,6 +537,11 @@ json_t *world_run(struct world *world, size_t index)
 	return json_incref(json_array_get(runs, index));
 }
 
+json_t *world_jobs(struct world *world)
+{
+	return list(world, WORLD_JOBS);
+}
+
 json_t *world_get_pipeline(struct world *world, const char *name)
 {
 	auto_free char *path = xasprintf(WORLD_PIPELINES "/%s", name);

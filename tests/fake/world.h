@@ -101,6 +101,7 @@ size_t world_runs(struct world *world, const char *phase);
 size_t world_finished(struct world *world);
 /* New references; a run by the order of creation. */
 json_t *world_run(struct world *world, size_t index);
+json_t *world_jobs(struct world *world); /* an array */
 json_t *world_get_pipeline(struct world *world, const char *name);
 /* Every run with its steps, one a line: what must be the same whatever went wrong. Owned. */
 char *world_story(struct world *world);

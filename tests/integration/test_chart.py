@@ -156,18 +156,18 @@ def test_role_grants_no_more(default):
     for kind in ("fondantpipelines", "fondantcomponents"):
         assert {verb for _, resource, verb in granted if resource == kind} == {
             "get", "list", "watch"}
-    # the finalizers of runs outside the cluster, and of their backends
+    # the finalizers of runs, and of the backends of those outside the cluster
     assert {right for right in granted if right[2] == "patch"
             and right[1] in ("fondantruns", "fondantbackends")} == {
         ("fondant.ai", "fondantruns", "patch"), ("fondant.ai", "fondantbackends", "patch")}
     assert ("fondant.ai", "fondantruns", "update") not in granted
 
 
-def test_without_outside_backends_no_spec_is_patched():
+def test_without_outside_backends_only_runs_are_patched():
     docs = template("--set", "outsideBackends=false")
     granted = rules(only(docs, "ClusterRole", "test-fondant-operator"))
-    assert not {right for right in granted if right[2] == "patch"
-                and right[1] in ("fondantruns", "fondantbackends", "fondantpipelines")}
+    assert {right[1] for right in granted if right[2] == "patch" and right[1] in (
+        "fondantruns", "fondantbackends", "fondantpipelines")} == {"fondantruns"}
     assert ("", "serviceaccounts/token", "create") not in granted
 
 
@@ -350,11 +350,12 @@ def test_what_the_role_allows(allowed):
     yes = [("list", "fondant.ai", "fondantpipelines"),
            ("patch", "fondant.ai", "fondantruns/status"),
            ("update", "fondant.ai", "fondantruns/finalizers"), ("create", "batch", "jobs"),
+           ("patch", "batch", "jobs"),
            ("delete", "", "configmaps"), ("watch", "", "pods"),
            ("create", "events.k8s.io", "events"), ("get", "", "secrets"),
            ("get", "", "serviceaccounts")]
     no = [("list", "", "secrets"), ("watch", "", "secrets"), ("patch", "", "secrets"), ("patch", "fondant.ai", "fondantpipelines"),
           ("update", "fondant.ai", "fondantruns"), ("create", "", "pods"), ("delete", "", "pods"),
-          ("create", "", "pods/exec"), ("get", "", "pods/log"), ("patch", "batch", "jobs"),
+          ("create", "", "pods/exec"), ("get", "", "pods/log"), ("update", "batch", "jobs"),
           ("create", "rbac.authorization.k8s.io", "clusterrolebindings")]
     assert allowed(yes + no) == set(yes)

@@ -17,6 +17,7 @@ static void test_same(void **state)
 	static const char *const same[] = {
 		BASE "description: words\n",
 		BASE "suspend: true\n",
+		BASE "deletionPolicy: Orphan\n",
 		BASE "successfulRunsHistoryLimit: 1\nfailedRunsHistoryLimit: 9\n",
 		BASE "triggers: {rerunToken: again, onChange: Never}\n",
 		BASE "timeout: null\npodTemplate: null\n",

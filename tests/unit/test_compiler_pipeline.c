@@ -45,6 +45,7 @@ static const struct bad bad[] = {
 	{"spec.successfulRunsHistoryLimit", "InvalidValue",
 		TOP("successfulRunsHistoryLimit: -1\n")},
 	{"spec.concurrencyPolicy", "InvalidValue", TOP("concurrencyPolicy: queue\n")},
+	{"spec.deletionPolicy", "InvalidValue", TOP("deletionPolicy: Keep\n")},
 	{"spec.failurePolicy", "InvalidValue", TOP("failurePolicy: Fast\n")},
 	{"spec.serviceAccountName", "InvalidName", TOP("serviceAccountName: A_b\n")},
 	{"spec.triggers.onchange", "UnknownField", TOP("triggers: {onchange: Spec}\n")},
@@ -53,7 +54,6 @@ static const struct bad bad[] = {
 	{"spec.backendRef.name", "Required", TOP("backendRef: {}\n")},
 	/* not in this release */
 	{"spec.concurrencyPolicy", "NotYetSupported", TOP("concurrencyPolicy: Replace\n")},
-	{"spec.deletionPolicy", "NotYetSupported", TOP("deletionPolicy: Orphan\n")},
 	{"spec.triggers.schedule", "NotYetSupported", TOP("triggers: {schedule: {cron: x}}\n")},
 	{"spec.native", "Required", "native: {format: Compose}\n"},
 	/* settings of steps */

@@ -214,6 +214,76 @@ static void deleting_leaves_nothing(void **state)
 	assert_int_equal(w->jobs_made, 9);
 }
 
+/* New reference; NULL: there is none. */
+static json_t *only_job(struct world *w)
+{
+	auto_json *list = world_jobs(w);
+
+	return json_array_size(list) == 1 ? json_incref(json_array_get(list, 0)) : NULL;
+}
+
+static bool no_runs(struct world *w)
+{
+	return world_runs(w, NULL) == 0;
+}
+
+static bool only_a_runs(struct world *w)
+{
+	auto_json *run = world_run(w, 0);
+
+	return fake_node_running(w->node) == 1 &&
+	       str_eq(doc_str(run, "status.steps.1.phase"), "Running") &&
+	       str_eq(doc_str(run, "status.steps.2.phase"), "Succeeded");
+}
+
+/* The run goes with its pipeline, its running step does not; what had ended goes. */
+static void an_orphan_goes_on(void **state)
+{
+	struct world *w = *state;
+	auto_json *run = NULL, *job = NULL;
+
+	world_apply(w, &(struct world_pipeline){.load = 1,
+			       .a = 14,
+			       .b = 1,
+			       .c = 1,
+			       .extra = "\"deletionPolicy\": \"Orphan\", "});
+	world_until(w, only_a_runs, 60000);
+	world_pass(w, 5000);
+	run = world_run(w, 0);
+	assert_string_equal(json_string_value(json_object_get(doc_get(run, "metadata.annotations"),
+				    "fondant.ai/deletion-policy")),
+		"Orphan");
+	fake_api_delete(w->api, WORLD_PIPELINES "/p");
+	world_until(w, no_runs, 60000);
+	world_pass(w, 20000);
+	assert_int_equal(fake_node_running(w->node), 1);
+	job = only_job(w);
+	assert_non_null(job);
+	assert_null(doc_get(job, "metadata.ownerReferences"));
+	expect_quiet(w);
+}
+
+/* The policy is the pipeline's at the end, whatever it was at the beginning. */
+static void an_edited_policy_holds(void **state)
+{
+	struct world *w = *state;
+	auto_json *run = NULL;
+	auto_free char *path = NULL;
+
+	world_apply(w, &(struct world_pipeline){.load = 1, .a = 14, .b = 1, .c = 1});
+	world_until(w, only_a_runs, 60000);
+	fake_api_patch(w->api, WORLD_PIPELINES "/p",
+		json_pack("{s:{s:s}}", "spec", "deletionPolicy", "Orphan"));
+	world_pass(w, 5000);
+	assert_int_equal(world_runs(w, NULL), 1); /* and no run because of it */
+	run = world_run(w, 0);
+	path = xasprintf(WORLD_RUNS "/%s", doc_str(run, "metadata.name"));
+	fake_api_delete(w->api, path);
+	world_until(w, no_runs, 60000);
+	world_pass(w, 20000);
+	assert_int_equal(fake_node_running(w->node), 1);
+}
+
 static bool first_has_ended(struct world *w)
 {
 	auto_json *run = world_run(w, 0);
@@ -527,6 +597,8 @@ int main(void)
 		T(failures_and_disruptions_are_retried),
 		T(an_edit_while_it_runs_waits),
 		T(deleting_leaves_nothing),
+		T(an_orphan_goes_on),
+		T(an_edited_policy_holds),
 		T(a_run_is_cancelled),
 		T(a_run_times_out),
 		T(a_suspended_pipeline_says_so),

@@ -73,10 +73,11 @@ annotations:
 - apiGroups: [fondant.ai]
   resources: [fondantpipelines, fondantcomponents, fondantbackends]
   verbs: [get, list, watch]
-# Runs are made by triggers and deleted by the history limits and TTLs.
+# Runs are made by triggers and deleted by the history limits and TTLs; patched is what holds one back
+# while it is deleted, and what is to happen then with what it runs (deletionPolicy).
 - apiGroups: [fondant.ai]
   resources: [fondantruns]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [fondant.ai]
   resources: [fondantpipelines/status, fondantruns/status, fondantbackends/status]
   verbs: [patch]
@@ -97,19 +98,19 @@ annotations:
   verbs: [get]
 {{- end }}
 {{- if .Values.outsideBackends }}
-# What runs outside the cluster is stopped before its run goes, and its backend stays meanwhile: by
-# finalizers, which are patched. Left out with outsideBackends=false, as are the tokens that a
-# FondantBackend may ask for.
+# A backend stays while a run outside the cluster needs it: by a finalizer, which is patched. Left out
+# with outsideBackends=false, as are the tokens that a FondantBackend may ask for.
 - apiGroups: [fondant.ai]
-  resources: [fondantruns, fondantbackends]
+  resources: [fondantbackends]
   verbs: [patch]
 - apiGroups: [""]
   resources: [serviceaccounts/token]
   verbs: [create]
 {{- end }}
+# Patched is the owner of a Job that goes on without its run (deletionPolicy: Orphan).
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, list, watch, create, patch, delete]
 # The last lines of a failed step's log come with the pod's status.
 - apiGroups: [""]
   resources: [pods]
