@@ -31,15 +31,29 @@ static int check_place(const char *project, const char *location, struct err *er
 	return 0;
 }
 
+/* Owned, without a slash at its end. */
+static char *address_of(const struct runner_settings *settings, const char *location)
+{
+	const char *url = settings->local_endpoints ? doc_str(settings->spec, "endpoint") : NULL;
+	size_t len;
+
+	if (!url)
+		url = getenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM");
+	if (!url || !*url)
+		return xasprintf("https://%s-aiplatform.googleapis.com", location);
+	for (len = strlen(url); len && url[len - 1] == '/';)
+		len--;
+	return xstrndup(url, len);
+}
+
 int vertex_server_init(struct vertex_server *server, struct loop *loop,
 	const struct runner_settings *settings, struct err *err)
 {
 	const char *project = doc_str(settings->spec, "project");
 	const char *location = doc_str(settings->spec, "location");
-	const char *endpoint = doc_str(settings->spec, "endpoint");
 	struct http_client_options options = {
 		.user_agent = "fondant", .max_connections = CONNECTIONS};
-	auto_free char *own = NULL;
+	auto_free char *address = NULL;
 
 	*server = (struct vertex_server){.loop = loop};
 	if (check_place(project, location, err) < 0 ||
@@ -49,9 +63,8 @@ int vertex_server_init(struct vertex_server *server, struct loop *loop,
 		vertex_server_clear(server);
 		return -1;
 	}
-	own = xasprintf("https://%s-aiplatform.googleapis.com", location);
-	server->base = xasprintf("%s/v1/projects/%s/locations/%s",
-		endpoint && settings->local_endpoints ? endpoint : own, project, location);
+	address = address_of(settings, location);
+	server->base = xasprintf("%s/v1/projects/%s/locations/%s", address, project, location);
 	server->project = xstrdup(project);
 	server->location = xstrdup(location);
 	return 0;

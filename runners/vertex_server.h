@@ -20,7 +20,9 @@ struct vertex_server {
 
 /*
  * settings: FondantBackend.spec.vertex; `endpoint` in it, which only kubectl-fondant sets, is
- * another address of the API. Class user: InvalidEndpoint, and what google_auth_init says.
+ * another address of the API, and so is $CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM, gcloud's
+ * property api_endpoint_overrides/aiplatform. Class user: InvalidEndpoint, and what
+ * google_auth_init says.
  */
 int vertex_server_init(struct vertex_server *server, struct loop *loop,
 	const struct runner_settings *settings, struct err *err);

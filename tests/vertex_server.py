@@ -1,5 +1,5 @@
 """Stands in for Vertex AI Pipelines, Google's token endpoints and IAM Credentials: python
-tests/vertex_server.py PORT PUBLIC_KEY, in the environment of `tests/deps kfp`. What is sent must be a
+tests/vertex_server.py PORT PUBLIC_KEY [ADDRESS], in the environment of `tests/deps kfp`. What is sent must be a
 PipelineJob by the real protobuf messages; assertions and subject tokens are verified by google-auth,
 as Google does by its own. A token is good for whom it was made: the API takes those of service
 accounts only.
@@ -91,11 +91,11 @@ class Job:
 
 
 class Server:
-    def __init__(self, port, public_key):
+    def __init__(self, address, public_key):
         self.lock = threading.Lock()
         self.jobs = {}
         self.key = public_key
-        self.audience = f"http://127.0.0.1:{port}/token"
+        self.audience = f"http://{address}/token"
         self.tokens = []  # whose each is
         self.asked = []
         self.exhausted = Counter()
@@ -206,7 +206,8 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if url.path == "/test/jobs":
-            return {name: job.body for name, job in self.state.jobs.items()}
+            return {name: {**job.body, "cancelled": bool(job.cancelled)}
+                    for name, job in self.state.jobs.items()}
         if url.path == "/test/tokens":
             return self.state.asked
         if url.path in ("/token", "/sts"):
@@ -238,5 +239,6 @@ class Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     with open(sys.argv[2], "rb") as file:
-        Handler.state = Server(int(sys.argv[1]), file.read())
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+        HOST = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
+        Handler.state = Server(f"{HOST}:{sys.argv[1]}", file.read())
+    ThreadingHTTPServer((HOST, int(sys.argv[1])), Handler).serve_forever()

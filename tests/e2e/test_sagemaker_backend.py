@@ -98,7 +98,8 @@ def test_a_run_is_started_and_followed(lab, server):
     run = lab.run_to(lab.linear("whole", {}, {}))
     status = run["status"]
     assert phases_of(run) == {"s1": "Succeeded", "s2": "Succeeded"}
-    assert "console.aws.amazon.com" in status["url"]
+    # its page in SageMaker Studio is below a domain that the API does not tell
+    assert status["backendRunID"].startswith("run-") and "url" not in status
     [execution] = server.of("whole")
     assert execution["status"] == "Succeeded"
     native = lab.get("cm", status["frozenSpec"]["name"] + "-native")["data"]["sagemaker.json"]
