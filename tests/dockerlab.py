@@ -1,4 +1,5 @@
-"""A Docker engine of the test's own: dockerd in a network namespace, its bridge with it."""
+"""A Docker engine of the test's own, in a network namespace, its bridge with it: Debian's dockerd, or
+(tests/full) a current one or podman."""
 import contextlib
 import json
 import os
@@ -32,6 +33,12 @@ def certificates(folder, address):
 
 
 class Engine:
+    """Debian's dockerd: API 1.41."""
+    needs = [["tests/deps", "docker"]]
+    client = "docker"
+    compose_program = "docker-compose"
+    cannot = {}  # test -> why it is skipped on this engine
+
     def __init__(self, folder, namespace, flags):
         self.folder = folder
         self.namespace = namespace
@@ -39,13 +46,18 @@ class Engine:
         self.flags = flags
         self.process = None
 
+    def argv(self):
+        return ["dockerd", "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
+                "--host", self.host, "--pidfile", f"{self.folder}/docker.pid", *self.flags]
+
+    def env(self):
+        return {}
+
     def start(self):
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{self.namespace}", "dockerd", "--data-root",
-                 f"{self.folder}/data", "--exec-root", f"{self.folder}/exec", "--host", self.host,
-                 "--pidfile", f"{self.folder}/docker.pid", *self.flags], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log)
+                ["nsenter", f"--net=/run/netns/{self.namespace}", *map(str, self.argv())],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env()})
         wait_until(lambda: self.docker("version", check=False).returncode == 0, 60, self.log)
 
     def log(self):
@@ -62,17 +74,24 @@ class Engine:
         self.process.wait()
 
     def docker(self, *args, check=True):
-        done = subprocess.run(["docker", "--host", self.host, *args], capture_output=True,
-                              text=True, timeout=120)
+        done = subprocess.run([self.client, "--host", self.host, *args], capture_output=True,
+                              text=True, timeout=300)
         assert not check or done.returncode == 0, done.stderr
         return done
+
+    def compose(self, *args, **more):
+        return subprocess.run([self.compose_program, "--host", self.host, *args], capture_output=True,
+                              text=True, timeout=120, **more)
 
     def load(self, layout, image):
         if self.docker("image", "inspect", image, check=False).returncode == 0:
             return
-        subprocess.run(["skopeo", "copy", "-q", "--dest-daemon-host", self.host,
+        archive = self.folder / "image.tar"  # skopeo itself speaks no API that a current engine takes
+        subprocess.run(["skopeo", "copy", "-q",
                         f"oci:{layout}{':' + image if layout.name == 'oci' else ''}",
-                        f"docker-daemon:{image}"], check=True, timeout=300)
+                        f"docker-archive:{archive}:{image}"], check=True, timeout=300)
+        self.docker("load", "-q", "-i", str(archive))
+        archive.unlink()
 
     def containers(self, run=None, namespace=None):
         """What `docker inspect` says of the containers of a run, of a namespace, or of all runs."""
@@ -84,11 +103,58 @@ class Engine:
         return json.loads(self.docker("inspect", *ids, check=False).stdout) if ids else []
 
 
+class CurrentEngine(Engine):
+    """A current dockerd that refuses clients older than API 1.44, as Docker 29 does. Its runc is of
+    its age, it was built without libseccomp, and Debian's docker-proxy is too old for it."""
+    needs = [["tests/deps", "docker"], ["tests/full/build"]]
+    client = str(ROOT / ".cache/bin/docker-current")
+    compose_program = str(ROOT / ".cache/bin/docker-compose-v2")
+
+    def argv(self):
+        _, *rest = super().argv()
+        runc = ROOT / ".cache/bin/runc-current"
+        return [ROOT / ".cache/bin/dockerd-current", *rest, "--seccomp-profile", "unconfined",
+                "--add-runtime", f"current={runc}", "--default-runtime", "current",
+                "--ip6tables=false", "--userland-proxy=false"]
+
+    def env(self):
+        return {"DOCKER_MIN_API_VERSION": "1.44"}
+
+
+class Podman(Engine):
+    """Debian's podman on the socket that speaks Docker's API. Without these limits it gives each
+    container more than it may have itself; crun does not start on a machine with both cgroup
+    hierarchies."""
+    needs = [["tests/deps", "podman"]]
+
+    def argv(self):
+        return ["podman", "--root", self.folder / "data", "--runroot", self.folder / "exec",
+                "--cgroup-manager=cgroupfs", "--events-backend=file", "--runtime", "runc", "system",
+                "service", "--time", "0", self.host]
+
+    def env(self):
+        configuration = self.folder / "containers.conf"
+        configuration.write_text(
+            '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n'
+            f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{self.folder}/networks"\n')
+        return {"CONTAINERS_CONF": str(configuration)}
+
+
+ENGINES = {"debian": Engine, "moby": CurrentEngine, "podman": Podman}
+
+
+def chosen():
+    """The kind of engine the tests run on: $DOCKER_ENGINE."""
+    return ENGINES[os.environ.get("DOCKER_ENGINE", "debian")]
+
+
 @contextlib.contextmanager
 def engine(address=None, prepare=None, *flags):
     """address: it also listens there, port 2376, by TLS (folder/client.crt). prepare(namespace):
     before it starts."""
-    subprocess.run([str(ROOT / "tests/deps"), "docker"], check=True)
+    kind = chosen()
+    for argv in kind.needs:
+        subprocess.run([str(ROOT / argv[0]), *argv[1:]], check=True)
     folder = Path(tempfile.mkdtemp(prefix="fondant-docker."))
     namespace = f"fdk{os.getpid()}"
     if address:
@@ -96,7 +162,7 @@ def engine(address=None, prepare=None, *flags):
         flags += ("--host", f"tcp://{address}:2376", "--tlsverify", "--tlscacert",
                   f"{folder}/ca.crt", "--tlscert", f"{folder}/server.crt", "--tlskey",
                   f"{folder}/server.key")
-    found = Engine(folder, namespace, flags)
+    found = kind(folder, namespace, flags)
     subprocess.run(["ip", "netns", "add", namespace], check=True)
     try:
         subprocess.run(["ip", "-n", namespace, "link", "set", "lo", "up"], check=True)
@@ -106,9 +172,9 @@ def engine(address=None, prepare=None, *flags):
         yield found
     finally:
         if found.process:
-            subprocess.run(f"docker --host {found.host} ps -aq | "
-                           f"xargs -r docker --host {found.host} rm -f", shell=True, check=False,
-                           stdout=subprocess.DEVNULL)
+            left = found.docker("ps", "-aq", check=False).stdout.split()
+            if left:
+                found.docker("rm", "-f", *left, check=False)
         found.stop()
         mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()
                   if f" {folder}/" in line]
