@@ -80,7 +80,7 @@ FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
 PROGRAMS := $(B)/fondant-controller $(if $(wildcard controller/cli/main.c),$(B)/kubectl-fondant) \
 	$(if $(wildcard controller/merge/main.c),$(B)/fondant-merge)
 
-.PHONY: all programs help deps check test lint fmt asan unit-asan demo demo-down bench clean install fuzz unit unit-programs
+.PHONY: all programs help deps check test test-full lint fmt asan unit-asan demo demo-down bench clean install fuzz unit unit-programs
 .DEFAULT_GOAL := all
 
 all: programs man ## build the programs and their man pages
@@ -189,6 +189,9 @@ check: all ## build, lint, unit tests: for daily work
 
 test: ## everything: check, sanitizers, fuzzing, integration, a real cluster
 	@tests/run all
+
+test-full: ## what builds or runs for long (PART=compose|moby|kfp-local|sagemaker-local|podman)
+	@tests/run full $(PART)
 
 demo: ## a real pipeline on a real cluster, to its result
 	@tests/demo/run

@@ -143,16 +143,11 @@ class Podman(Engine):
 ENGINES = {"debian": Engine, "moby": CurrentEngine, "podman": Podman}
 
 
-def chosen():
-    """The kind of engine the tests run on: $DOCKER_ENGINE."""
-    return ENGINES[os.environ.get("DOCKER_ENGINE", "debian")]
-
-
 @contextlib.contextmanager
-def engine(address=None, prepare=None, *flags):
+def engine(address=None, prepare=None, *flags, kind=None):
     """address: it also listens there, port 2376, by TLS (folder/client.crt). prepare(namespace):
-    before it starts."""
-    kind = chosen()
+    before it starts. kind: one of ENGINES; what $DOCKER_ENGINE says without it."""
+    kind = kind or ENGINES[os.environ.get("DOCKER_ENGINE", "debian")]
     for argv in kind.needs:
         subprocess.run([str(ROOT / argv[0]), *argv[1:]], check=True)
     folder = Path(tempfile.mkdtemp(prefix="fondant-docker."))
