@@ -88,6 +88,8 @@ static void got_event(struct docker_lines *lines, const json_t *json)
 	const char *run = json_string_value(json_object_get(labels, DOCKER_LABEL_RUN));
 	const char *namespace_ = json_string_value(json_object_get(labels, DOCKER_LABEL_NAMESPACE));
 
+	if (!json_object_get(labels, DOCKER_LABEL_UID))
+		return; /* somebody else's */
 	if (docker->died.len >= DOCKER_ENDED_MAX)
 		map_clear(&docker->died);
 	map_set(&docker->died, doc_str_or(json, "Actor.ID", "none"), docker);
@@ -108,7 +110,8 @@ static void events_ended(struct docker_lines *lines)
 	loop_timer_set(docker->env.loop, &docker->events_again, EVENTS_AGAIN_MS, events_retry);
 }
 
-/* Of containers of ours that end. */
+/* Of containers that end. podman 4 finds none by "die", which it calls so in what it answers, and
+ * none by a label without a value: ours are told from others here. */
 static void events_open(struct docker *docker)
 {
 	auto_free char *base = NULL;
@@ -118,9 +121,7 @@ static void events_open(struct docker *docker)
 		return;
 	base = docker_url(&docker->engine, "/events");
 	buf_adds(&url, base);
-	url_add_query(&url, "filters",
-		"{\"type\":[\"container\"],\"event\":[\"die\"],\"label\":[\"" DOCKER_LABEL_UID
-		"\"]}");
+	url_add_query(&url, "filters", "{\"type\":[\"container\"],\"event\":[\"die\",\"died\"]}");
 	docker->events.line = got_event;
 	docker->events.ended = events_ended;
 	docker->events_open = true;

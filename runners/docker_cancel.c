@@ -28,10 +28,32 @@ static bool is_gone_or_still(const struct docker_call *call)
 	       call->api.status == 409;
 }
 
+/* It may have ended, or gone, while it was to be. */
+static void looked_after(struct docker_call *call)
+{
+	struct docker_work *work = docker_work_of(call);
+	bool still = call->api.status == 200 && !work->run->discard &&
+		     !doc_bool_or(call->api.answer, "State.Running", true);
+
+	if (call->api.status != 404 && !still) {
+		docker_fail_doubted(work);
+		return;
+	}
+	err_clear(&work->doubted);
+	work->next++;
+	stop_next(work);
+}
+
 static void stopped(struct docker_call *call)
 {
 	struct docker_work *work = docker_work_of(call);
 
+	if (docker_is_doubtful(call)) {
+		docker_doubt(work, "stop a container");
+		docker_begin_container(work, "GET", "/json", docker_id_of(docker_item_now(work)));
+		docker_send(call, NULL, looked_after);
+		return;
+	}
 	if (!is_gone_or_still(call)) {
 		docker_fail_call(work, "stop a container");
 		return;

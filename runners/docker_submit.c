@@ -97,6 +97,7 @@ static void created_or_found(struct docker_work *work, const char *id)
 	size_t len = 0;
 	char *archive = docker_secrets_archive(&what, &len);
 
+	err_clear(&work->doubted);
 	free(work->id);
 	work->id = xstrdup(id);
 	if (!archive) {
@@ -115,7 +116,9 @@ static void found(struct docker_call *call)
 	const json_t *labels = doc_get(call->api.answer, "Config.Labels");
 	auto_free char *id = xstrdup(doc_str_or(call->api.answer, "Id", ""));
 
-	if (call->api.status == 404) { /* the create was lost, not its answer */
+	if (call->api.status == 404 && work->doubted.class != ERR_NONE) {
+		docker_fail_doubted(work);
+	} else if (call->api.status == 404) { /* the create was lost, not its answer */
 		err_set(&work->op->err, ERR_TRANSIENT, "NotCreated",
 			"container %s was asked for, and is not there", work->name);
 		docker_work_fail(work, -1);
@@ -147,8 +150,10 @@ static void created(struct docker_call *call)
 		auto_free char *id = xstrdup(doc_str_or(call->api.answer, "Id", ""));
 
 		created_or_found(work, id);
-	} else if (call->api.status == 409 || call->api.maybe_done ||
-		   (call->api.status == 500 && words && strstr(words, "in use"))) {
+	} else if (call->api.status == 409 || call->api.maybe_done) {
+		find(work);
+	} else if (docker_is_doubtful(call)) {
+		docker_doubt(work, "create a container");
 		find(work);
 	} else if (call->api.status == 404) { /* the image went meanwhile: the next look pulls */
 		work->action++;
@@ -253,7 +258,9 @@ static void network_made(struct docker_call *call)
 {
 	struct docker_work *work = docker_work_of(call);
 
-	if (call->api.status != 201 && call->api.status != 409 && !call->api.maybe_done) {
+	if (docker_is_doubtful(call)) {
+		docker_doubt(work, "create the run's network");
+	} else if (call->api.status != 201 && call->api.status != 409 && !call->api.maybe_done) {
 		docker_fail_call(work, "create the run's network");
 		return;
 	}
@@ -270,7 +277,10 @@ static void network_listed(struct docker_call *call)
 		docker_fail_call(work, "list networks");
 	} else if (id) {
 		work->network = xstrdup(id);
+		err_clear(&work->doubted);
 		next_action(work);
+	} else if (work->doubted.class != ERR_NONE) {
+		docker_fail_doubted(work);
 	} else if (work->network_made) {
 		err_set(&work->op->err, ERR_TRANSIENT, "NetworkMissing",
 			"the run's network was made, and is not there");

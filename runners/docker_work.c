@@ -70,6 +70,7 @@ void docker_work_free(struct docker_work *work)
 	free(work->id);
 	free(work->network);
 	json_decref(work->networks);
+	err_clear(&work->doubted);
 	frozen_spec_free(work->services);
 	free(work->known);
 	err_clear(&work->broken);
@@ -96,6 +97,22 @@ void docker_work_fail(struct docker_work *work, int step)
 void docker_fail_call(struct docker_work *work, const char *what)
 {
 	docker_fail(&work->call, what, &work->op->err);
+	docker_work_fail(work, -1);
+}
+
+bool docker_is_doubtful(const struct docker_call *call)
+{
+	return call->api.err.class == ERR_NONE && call->api.status == 500;
+}
+
+void docker_doubt(struct docker_work *work, const char *what)
+{
+	docker_fail(&work->call, what, &work->doubted);
+}
+
+void docker_fail_doubted(struct docker_work *work)
+{
+	err_move(&work->op->err, &work->doubted);
 	docker_work_fail(work, -1);
 }
 

@@ -64,7 +64,8 @@ struct docker_work {
 	char *id;
 	char *network; /* its id; submit */
 	bool network_made;
-	json_t *networks; /* those to remove */
+	json_t *networks;   /* those to remove */
+	struct err doubted; /* docker_doubt */
 };
 
 /* Owned by its op until it is finished, failed or freed. */
@@ -77,6 +78,12 @@ void docker_finish(struct docker_work *work);
 void docker_work_fail(struct docker_work *work, int step);
 /* Of an answer that is no good; what: "list containers". */
 void docker_fail_call(struct docker_work *work, const char *what);
+/* podman answers 500 where Docker says that it is so already (409, 304, 404). After a 500, kept
+ * here, the engine is asked what there is; docker_fail_doubted, when that is not what was wanted,
+ * fails with it. */
+bool docker_is_doubtful(const struct docker_call *call);
+void docker_doubt(struct docker_work *work, const char *what);
+void docker_fail_doubted(struct docker_work *work);
 struct docker_work *docker_work_of(struct docker_call *call);
 /* A request about a container; docker_send sends it. id: or its name. */
 void docker_begin_container(

@@ -24,6 +24,16 @@ static void words(struct reply *reply, int status, const char *message)
 	reply->json = json_pack("{s:s}", "message", message);
 }
 
+/* What is so already, or will be: podman calls each an error of its own. */
+static void already(
+	const struct fake_docker *fake, struct reply *reply, int status, const char *message)
+{
+	if (fake->podman || status >= 400)
+		words(reply, fake->podman ? 500 : status, message);
+	else
+		reply->status = status;
+}
+
 static const json_t *labels_of(const json_t *container)
 {
 	return doc_get(container, "Body.Labels");
@@ -149,8 +159,10 @@ static void create(struct fake_docker *fake, struct http_exchange *ex, struct re
 
 	if (doc_json_parse(buf_str(&ex->body), ex->body.len, &body, NULL) < 0) {
 		words(reply, 400, "bad body");
+	} else if (fake->broken) {
+		words(reply, 500, fake->broken);
 	} else if (find(fake->containers, name)) {
-		words(reply, 409, "Conflict. The container name is already in use");
+		already(fake, reply, 409, "Conflict. The container name is already in use");
 	} else if (!json_object_get(fake->images, doc_str_or(body, "Image", ""))) {
 		words(reply, 404, "No such image");
 	} else if (!find(fake->networks, doc_str(body, "HostConfig.NetworkMode"))) {
@@ -217,7 +229,7 @@ static void of_container(
 	} else if (str_eq(what, "/start")) {
 		start(container, reply);
 	} else if (str_eq(what, "/stop")) {
-		reply->status = runs(container) ? 204 : 304;
+		already(fake, reply, runs(container) ? 204 : 304, "it stops by itself");
 		if (runs(container))
 			fake_docker_end(fake, container, 143);
 	} else if (str_eq(what, "/archive")) {
@@ -225,7 +237,7 @@ static void of_container(
 	} else if (str_eq(what, "/logs")) {
 		add_frame(fake->log, &reply->bytes);
 	} else if (str_eq(ex->method, "DELETE")) {
-		reply->status = 204;
+		already(fake, reply, 204, "it is being removed");
 		remove_from(fake->containers, container);
 	} else {
 		words(reply, 404, "page not found");

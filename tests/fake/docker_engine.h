@@ -15,6 +15,8 @@
 struct fake_docker {
 	/* --- set by the test --- */
 	const char *api, *min_api; /* "1.41", "1.12" */
+	bool podman;               /* 500 where Docker says 409, 304 or 204; see `already` */
+	const char *broken;        /* what each create is answered with, status 500; NULL: well */
 	int looks;                 /* a container runs for so many lists */
 	json_t *exit_codes;        /* step -> what its containers end with; NULL: 0 */
 	const char *log;           /* of every container */

@@ -30,6 +30,8 @@ struct fixture {
 
 /* --- the test --- */
 
+static bool as_podman; /* how the engines of the next set-ups answer */
+
 static int setup(void **state)
 {
 	struct fixture *f = xnew(struct fixture);
@@ -39,6 +41,7 @@ static int setup(void **state)
 	f->fake.api = "1.41";
 	f->fake.min_api = "1.12";
 	f->fake.looks = 1;
+	f->fake.podman = as_podman;
 	f->fake.log = "what it said\n";
 	f->d.asked = &f->fake.asked;
 	fake_docker_start(&f->fake, f->d.loop);
@@ -178,6 +181,16 @@ static void killed_as_an_answer_is_lost(void **state)
 	with_fault(FAKE_LOSE_ANSWER, NULL, true);
 }
 
+/* What is there already is an error 500 to it. */
+static void killed_after_any_request_on_podman(void **state)
+{
+	(void)state;
+	as_podman = true;
+	with_fault(FAKE_WELL, NULL, true);
+	with_fault(FAKE_LOSE_ANSWER, NULL, false);
+	as_podman = false;
+}
+
 /* A proxy's page, a cut or a huge answer, odd types: told, and tried again. */
 static void rubbish(void **state)
 {
@@ -266,6 +279,14 @@ static void cancelled(void **state)
 	assert_containers(f, 1);
 }
 
+static void cancelled_on_podman(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.podman = true;
+	cancelled(state);
+}
+
 static void an_image_that_is_not_there(void **state)
 {
 	struct fixture *f = *state;
@@ -339,6 +360,31 @@ static void discard_removes_all_of_the_run(void **state)
 	assert_int_equal(op.result, 0);
 	assert_int_equal(json_array_size(f->fake.networks), 0);
 	assert_int_equal(json_array_size(f->fake.containers), 1);
+}
+
+static void discard_on_podman(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.podman = true;
+	discard_removes_all_of_the_run(state);
+}
+
+/* An engine that really cannot: its own words are told, and nothing is there. */
+static void an_engine_that_breaks_at_a_create(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.broken = "no space left on device";
+	begin(&f->d);
+	while (!f->d.troubles)
+		turn(&f->d);
+	assert_non_null(strstr(f->d.trouble, "create a container: no space left on device"));
+	assert_int_equal(json_array_size(f->fake.containers), 0);
+	f->fake.broken = NULL;
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
+	assert_containers(f, 2);
 }
 
 /* --- native documents --- */
@@ -443,17 +489,21 @@ int main(void)
 		cmocka_unit_test(lost_requests),
 		cmocka_unit_test(lost_answers),
 		cmocka_unit_test(killed_after_any_request),
+		cmocka_unit_test(killed_after_any_request_on_podman),
 		cmocka_unit_test(killed_as_an_answer_is_lost),
 		cmocka_unit_test(rubbish),
 		cmocka_unit_test(odd_answers),
 		cmocka_unit_test_setup_teardown(a_failure_and_its_retry, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_log_with_secrets_is_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(cancelled_on_podman, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_image_that_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_pull_has_the_registrys_credentials, setup, teardown),
 		cmocka_unit_test_setup_teardown(somebody_elses_container, setup, teardown),
 		cmocka_unit_test_setup_teardown(discard_removes_all_of_the_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(discard_on_podman, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_engine_that_breaks_at_a_create, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_native_document, setup_native, teardown),
 		cmocka_unit_test(a_native_document_killed_anywhere),
 		cmocka_unit_test_setup_teardown(a_native_document_fails, setup_native, teardown),
