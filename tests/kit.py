@@ -6,8 +6,6 @@ import os
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,32 +36,43 @@ def free_port():
         return s.getsockname()[1]
 
 
+def in_network(namespace, *argv):
+    """A command that runs in a network namespace of `ip netns`; None: where we are."""
+    return [*(["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []), *map(str, argv)]
+
+
 @contextlib.contextmanager
-def moto_server(log_path, script=None, **environment):
+def moto_server(log_path, script=None, namespace=None, address="127.0.0.1", **environment):
     """AWS as moto plays it (tests/deps s3), or a script that adds to it, on a port of its own: its
-    URL."""
+    URL. namespace: the network namespace that has the address."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{address}:{port}"
+    python = ROOT / ".cache/s3-venv/bin/python"
     with open(log_path, "wb") as log:
         process = subprocess.Popen(
-            [str(ROOT / ".cache/s3-venv/bin/python"), *([script] if script else ["-m", "moto.server"]),
-             "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log, env={**os.environ, **environment})
+            in_network(namespace, python, *([script] if script else ["-m", "moto.server"]), "-H",
+                       address, "-p", port), stdout=log, stderr=log, env={**os.environ, **environment})
 
     def answers():
         assert process.poll() is None, "moto ended"
-        try:
-            urllib.request.urlopen(url + "/moto-api/", timeout=5).read()
-        except urllib.error.HTTPError:
-            pass
-        except OSError:
-            return False
-        return True
+        return subprocess.run(in_network(namespace, python, "-c", ASK, url + "/moto-api/"),
+                              stderr=subprocess.DEVNULL).returncode == 0
     try:
-        wait_until(answers, 60, lambda: f"{url} does not answer")
+        wait_until(answers, 60, lambda: f"{url} does not answer", period=0.3)
         yield url
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+# Ends well when there is an answer, of whatever status.
+ASK = """
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=5).read()
+except urllib.error.HTTPError:
+    pass
+"""
 
 
 class Cluster:

@@ -6,7 +6,7 @@ from kit import ROOT
 
 def test_backends_names_tests_that_are_there():
     text = (ROOT / "docs/backends.md").read_text()
-    named = re.findall(r"`((?:unit|e2e)/test_\w+|test_\w+)", text)
+    named = re.findall(r"`((?:unit|e2e|full)/test_\w+|test_\w+)", text)
     assert len(named) > 40
     for name in named:
         folder, _, file = name.rpartition("/")
