@@ -13,7 +13,7 @@ from test_disruption import replace_controller
 ADDRESS = "10.244.0.1:5310"  # the cluster's bridge, as pods and the controller see it
 ENDPOINT = f"http://{ADDRESS}"
 PYTHON = str(ROOT / ".cache/s3-venv/bin/python")
-KILLS = 6
+KILLS = 3
 
 
 class Server:

@@ -14,7 +14,7 @@ HOST, PORT = "10.244.0.1", "5320"  # the cluster's bridge, as the controller see
 ENDPOINT = f"http://{HOST}:{PORT}"
 PYTHON = str(ROOT / ".cache/kfp-venv/bin/python")
 KEYS = ROOT / "tests/data/keys"
-KILLS = 6
+KILLS = 3
 
 
 class Server:
