@@ -96,8 +96,10 @@ json_t *flags_object_new(const json_t *flags, const char *name)
 
 	if (!value)
 		die(EXIT_USAGE, "argument --%s: invalid loads value: %s", name, error.text);
-	if (!json_is_object(value))
+	if (!json_is_object(value)) {
+		json_decref(value);
 		die(EXIT_USAGE, "argument --%s: not a JSON object", name);
+	}
 	return value;
 }
 
@@ -166,10 +168,11 @@ void flags_check_type(const json_t *flags, const char *name, const char *type)
 			die(EXIT_USAGE, "argument --%s: invalid float value: '%s'", name, text);
 	} else if (strcmp(type, "dict") == 0 || strcmp(type, "list") == 0) {
 		json_t *value = json_loads(text, JSON_DECODE_ANY, &error);
+		bool fits = value && json_is_object(value) == (*type == 'd') &&
+			    json_is_array(value) == (*type == 'l');
 
-		if (!value || json_is_object(value) != (*type == 'd') ||
-			json_is_array(value) != (*type == 'l'))
-			die(EXIT_USAGE, "argument --%s: invalid %s value: '%s'", name, type, text);
 		json_decref(value);
+		if (!fits)
+			die(EXIT_USAGE, "argument --%s: invalid %s value: '%s'", name, type, text);
 	}
 }
