@@ -54,8 +54,13 @@ struct http_request {
 	const struct strvec *headers; /* "Name: value"; copied; may be NULL */
 	const char *body;             /* copied by http_send; may be NULL */
 	size_t body_len;
+	/* Instead of a body: called for each next piece of it while the request is sent (chunked),
+	 * in memory of no more than `size` bytes at a time; *ret_len 0 ends the body. Non-zero
+	 * aborts the request; must not cancel or free it. Such a body is asked for once. */
+	int (*on_body)(struct http_request *req, char *into, size_t size, size_t *ret_len);
 	int64_t timeout_ms;      /* whole request; 0: none (watches) */
-	int64_t idle_timeout_ms; /* no byte received for this long: IdleTimeout; 0: none */
+	int64_t idle_timeout_ms; /* no byte received, and none of on_body sent, for this long:
+				  * IdleTimeout; 0: none */
 	size_t max_response; /* bytes collected in `response`; 0: 64 MiB. A stream has no limit */
 	/* Streaming: called with each piece of a 2xx body as it arrives, instead of collecting it
 	 * in `response`; must not cancel or free the request (return non-zero to abort it). */

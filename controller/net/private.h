@@ -33,12 +33,13 @@ struct http_transfer {
 	char *host; /* for messages */
 	char *body;
 	size_t body_len;
-	size_t body_pos;
+	size_t body_pos; /* of on_body: bytes that it gave */
 	size_t header_bytes;
 	bool head_complete;
 	bool counted;        /* against max_connections */
 	bool too_large;      /* why we stopped it: the caps, */
 	bool reader_stopped; /* on_data, */
+	bool source_stopped; /* on_body, */
 	bool enough;         /* or an error body of which we have enough */
 	char error[CURL_ERROR_SIZE];
 };

@@ -54,6 +54,22 @@ static size_t transfer_read(char *into, size_t size, size_t count, void *user)
 	return len;
 }
 
+static size_t transfer_read_source(char *into, size_t size, size_t count, void *user)
+{
+	struct http_transfer *t = user;
+	size_t len = 0;
+
+	if (!t->req)
+		return CURL_READFUNC_ABORT;
+	t->req->last_data_ms = loop_now_ms(t->client->loop);
+	if (t->req->on_body(t->req, into, size * count, &len) != 0) {
+		t->source_stopped = true;
+		return CURL_READFUNC_ABORT;
+	}
+	t->body_pos += len;
+	return len;
+}
+
 static int transfer_seek(void *user, curl_off_t offset, int origin)
 {
 	const struct http_transfer *t = user;
@@ -233,6 +249,8 @@ static int transfer_headers(
 	bool content_type = false;
 
 	transfer_add_header(t, "Expect:");
+	if (req->on_body)
+		transfer_add_header(t, "Transfer-Encoding: chunked");
 	for (size_t i = 0; req->headers && i < req->headers->len; i++) {
 		const char *line = req->headers->items[i];
 		size_t name_len = strcspn(line, ":");
@@ -249,20 +267,32 @@ static int transfer_headers(
 	return 0;
 }
 
+/* size -1: not known before, so that libcurl sends it in chunks. */
+static CURLcode transfer_sends(
+	struct http_transfer *t, curl_off_t size, size_t (*read)(char *, size_t, size_t, void *))
+{
+	CURLcode code = CURLE_OK;
+
+	SET(CURLOPT_POST, 1L);
+	SET(CURLOPT_POSTFIELDSIZE_LARGE, size);
+	SET(CURLOPT_READFUNCTION, read);
+	SET(CURLOPT_READDATA, t);
+	SET(CURLOPT_SEEKFUNCTION, transfer_seek);
+	SET(CURLOPT_SEEKDATA, t);
+	return code;
+}
+
 static CURLcode transfer_body(struct http_transfer *t, const struct http_request *req)
 {
 	CURLcode code = CURLE_OK;
 
-	if (req->body && req->body_len) {
+	if (req->on_body) {
+		code = transfer_sends(t, -1, transfer_read_source);
+	} else if (req->body && req->body_len) {
 		t->body = xmalloc(req->body_len);
 		memcpy(t->body, req->body, req->body_len);
 		t->body_len = req->body_len;
-		SET(CURLOPT_POST, 1L);
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
-		SET(CURLOPT_READFUNCTION, transfer_read);
-		SET(CURLOPT_READDATA, t);
-		SET(CURLOPT_SEEKFUNCTION, transfer_seek);
-		SET(CURLOPT_SEEKDATA, t);
+		code = transfer_sends(t, (curl_off_t)t->body_len, transfer_read);
 	} else if (str_eq(req->method, "POST") || str_eq(req->method, "PUT") ||
 		   str_eq(req->method, "PATCH")) {
 		SET(CURLOPT_POSTFIELDS, "");
@@ -511,6 +541,8 @@ static void transfer_error(struct http_transfer *t, CURLcode code)
 		message = "the answer is larger than allowed";
 	} else if (t->reader_stopped) {
 		message = "the reader of the stream stopped it";
+	} else if (t->source_stopped) {
+		message = "the source of the body stopped it";
 	} else if (is_tls_error(t, code)) {
 		class = ERR_USER;
 		reason = "TLSFailed";

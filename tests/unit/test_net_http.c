@@ -266,6 +266,119 @@ static void test_large_bodies(void **state)
 	call_free(&c);
 }
 
+/* --- a body that is made while it is sent --- */
+
+struct source {
+	struct call call; /* first: on_body finds the source by it */
+	size_t len, given, most;
+	size_t piece; /* at most so many bytes at a time */
+	size_t stop_at;
+};
+
+static int give_piece(struct http_request *req, char *into, size_t size, size_t *ret_len)
+{
+	struct source *s = container_of(req, struct source, call.req);
+	size_t len = s->len - s->given;
+
+	if (s->given >= s->stop_at)
+		return -1;
+	len = len < size ? len : size;
+	len = len < s->piece ? len : s->piece;
+	for (size_t i = 0; i < len; i++)
+		into[i] = (char)((s->given + i) * 31);
+	s->given += len;
+	s->most = size > s->most ? size : s->most;
+	*ret_len = len;
+	return 0;
+}
+
+static void source_init(struct source *s, struct fixture *f, size_t len, size_t piece)
+{
+	*s = (struct source){.len = len, .piece = piece, .stop_at = SIZE_MAX};
+	call_init(&s->call, f, "POST");
+	s->call.req.on_body = give_piece;
+	f->answer = answer_echo;
+	f->seen.max = 16; /* do not record */
+}
+
+static void test_streamed_body(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		size_t len, piece;
+	} rows[] = {{0, 1}, {1, 1}, {1000, 7}, {65536, 65536}, {(size_t)3 << 20, 1 << 20}};
+
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct source s;
+
+		source_init(&s, f, rows[i].len, rows[i].piece);
+		send_and_wait(&s.call);
+		assert_int_equal(s.call.req.err.class, ERR_NONE);
+		assert_int_equal(s.call.req.status, 200);
+		assert_int_equal(s.call.req.response.len, rows[i].len);
+		for (size_t k = 0; k < rows[i].len; k++)
+			assert_int_equal(s.call.req.response.data[k], (char)(k * 31));
+		assert_in_range(s.most, 1, 1 << 20);
+		call_free(&s.call);
+	}
+	assert_int_equal(f->server.accepted, 1);
+}
+
+/* Whatever was sent is no request: the body never ended. */
+static void test_streamed_body_stopped_by_its_source(void **state)
+{
+	struct fixture *f = *state;
+	static const size_t stops[] = {0, 10, 100000};
+
+	for (size_t i = 0; i < array_size(stops); i++) {
+		struct source s;
+
+		source_init(&s, f, 1 << 20, 1000);
+		s.stop_at = stops[i];
+		send_and_wait(&s.call);
+		expect_err(&s.call, ERR_TRANSIENT, "Aborted");
+		assert_non_null(strstr(err_message(&s.call.req.err), "source of the body"));
+		call_free(&s.call);
+	}
+	assert_int_equal(f->server.requests, 0);
+}
+
+static void test_streamed_body_cancelled(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int turn = 0; turn < 40; turn++) {
+		struct source s;
+
+		source_init(&s, f, (size_t)8 << 20, 1000);
+		http_send(f->client, &s.call.req);
+		for (int i = 0; i < turn; i++)
+			loop_turn(f->loop, 50);
+		http_cancel(&s.call.req);
+		turns(f, 3);
+		assert_int_equal(s.call.done, 0);
+		call_free(&s.call);
+	}
+	assert_int_equal(f->server.requests, 0);
+}
+
+/* The server goes away in the middle: an error, and no second try with half a body. */
+static void test_streamed_body_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct source s;
+
+	source_init(&s, f, (size_t)1 << 40, 1 << 16);
+	http_send(f->client, &s.call.req);
+	while (!s.given)
+		loop_turn(f->loop, 20000);
+	http_server_cut_all(&f->server);
+	wait_done(&s.call);
+	expect_err(&s.call, ERR_TRANSIENT, "Aborted");
+	assert_true(s.call.req.sent);
+	call_free(&s.call);
+}
+
 static void test_invalid_requests(void **state)
 {
 	struct fixture *f = *state;
@@ -1183,6 +1296,10 @@ int main(void)
 		TEST(test_get),
 		TEST(test_methods),
 		TEST(test_large_bodies),
+		TEST(test_streamed_body),
+		TEST(test_streamed_body_stopped_by_its_source),
+		TEST(test_streamed_body_cancelled),
+		TEST(test_streamed_body_refused),
 		TEST(test_invalid_requests),
 		TEST(test_warning_and_retry_after),
 		TEST(test_redirect_and_continue),
