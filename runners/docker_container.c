@@ -1,11 +1,11 @@
 #include "runners/docker_container.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/tar.h"
 #include "base/vec.h"
 #include "compiler/settings.h"
 #include "doc/canon.h"
@@ -14,7 +14,6 @@
 #include "runners/kfp_argv.h"
 #include "runners/kfp_resources.h"
 
-#define TAR_BLOCK 512
 #define NANO 1e9
 
 /* Reads the secrets' file, removes it, and becomes the rest of its arguments with the values in the
@@ -264,37 +263,28 @@ static json_t *secret_values(const struct docker_container *what)
 	return values;
 }
 
-/* A ustar archive (POSIX.1-2001, pax, "ustar Interchange Format") of one file that only its owner
- * may read, and two empty blocks. */
+/* One file that only its owner may read. */
 char *docker_secrets_archive(const struct docker_container *what, size_t *ret_len)
 {
 	const struct spec_step *step = &what->run->spec->steps[what->step];
+	struct tar_entry entry = {.type = TAR_FILE, .name = DOCKER_SECRETS_FILE, .mode = 0400};
+	struct buf head = BUF_INIT;
 	auto_json *values = NULL;
 	char *text, *tar;
-	size_t len, blocks;
-	unsigned sum = 0;
+	size_t len;
 
 	if (!step->secret_arguments)
 		return NULL;
 	values = secret_values(what);
 	text = json_dumps(values, JSON_COMPACT);
 	len = strlen(text);
-	blocks = (len + TAR_BLOCK - 1) / TAR_BLOCK + 3;
-	tar = xcalloc(blocks + 1, TAR_BLOCK);
-	snprintf(tar, 100, "%s", DOCKER_SECRETS_FILE);
-	snprintf(tar + 100, 8, "%07o", 0400);
-	snprintf(tar + 108, 8, "%07o", 0);
-	snprintf(tar + 116, 8, "%07o", 0);
-	snprintf(tar + 124, 12, "%011o", (unsigned)(len & 07777777777));
-	snprintf(tar + 136, 12, "%011o", 0);
-	memset(tar + 148, ' ', 8);
-	tar[156] = '0';
-	memcpy(tar + 257, "ustar\00000", 8);
-	for (int i = 0; i < TAR_BLOCK; i++)
-		sum += (unsigned char)tar[i];
-	snprintf(tar + 148, 7, "%06o", sum & 0777777);
-	memcpy(tar + TAR_BLOCK, text, len);
+	entry.size = len;
+	tar_add_head(&entry, &head);
+	*ret_len = head.len + len + tar_padding(len) + 2 * TAR_BLOCK;
+	tar = xcalloc(*ret_len + 1, 1); /* at once: no copy of a secret is left behind */
+	memcpy(tar, head.data, head.len);
+	memcpy(tar + head.len, text, len);
+	buf_free(&head);
 	mem_free_secret(text);
-	*ret_len = blocks * TAR_BLOCK;
 	return tar;
 }
