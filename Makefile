@@ -65,7 +65,7 @@ LIBS_reconcile := reconcile runners kube net loop compiler doc base
 LIBS_app := app $(LIBS_reconcile)
 LIBS_cli := cli $(LIBS_reconcile)
 LIBS_merge := merge net loop doc base
-LIBS_tool := net loop doc base
+LIBS_tool := $(LIBS_cli)
 
 SRC_fake := $(wildcard tests/fake/*.c)
 OBJ_fake := $(SRC_fake:%.c=$(B)/obj/%.o)
