@@ -22,8 +22,10 @@ static int on_data(struct http_request *http, const char *data, size_t len)
 		const char *end = memchr(data, '\n', len);
 		size_t n = end ? (size_t)(end - data) : len;
 
-		if (buf_add(&lines->rest, data, n) < 0)
-			return -1; /* no line is that long */
+		if (buf_add(&lines->rest, data, n) < 0) {
+			lines->too_long = true;
+			return -1;
+		}
 		if (end)
 			take_line(lines);
 		n += end != NULL;
@@ -33,11 +35,18 @@ static int on_data(struct http_request *http, const char *data, size_t len)
 	return 0;
 }
 
+static int on_body(struct http_request *http, char *into, size_t size, size_t *ret_len)
+{
+	struct docker_lines *lines = container_of(http, struct docker_lines, http);
+
+	return lines->body(lines, into, size, ret_len);
+}
+
 static void on_done(struct http_request *http)
 {
 	struct docker_lines *lines = container_of(http, struct docker_lines, http);
 
-	if (lines->rest.len)
+	if (lines->rest.len && !lines->too_long)
 		take_line(lines);
 	lines->ended(lines);
 }
@@ -52,11 +61,13 @@ void docker_lines_open(struct docker_lines *lines, struct http_client *client, c
 		*headers = (struct strvec)STRVEC_INIT;
 	}
 	lines->rest = (struct buf)BUF_INIT_MAX(DOCKER_LINE_MAX);
+	lines->too_long = false;
 	lines->http.method = method;
 	lines->http.url = url;
 	lines->http.headers = &lines->headers;
 	lines->http.idle_timeout_ms = idle_ms;
 	lines->http.on_data = on_data;
+	lines->http.on_body = lines->body ? on_body : NULL;
 	lines->http.done = on_done;
 	http_send(client, &lines->http);
 }

@@ -1,4 +1,4 @@
-/* A stream of the engine that is a line of JSON after the other: pulls and events. */
+/* A stream of the engine that is a line of JSON after the other: pulls, builds and events. */
 #ifndef RUNNERS_DOCKER_LINES_H
 #define RUNNERS_DOCKER_LINES_H
 
@@ -13,9 +13,12 @@ struct docker_lines {
 	void (*line)(struct docker_lines *lines, const json_t *json);
 	/* The stream has ended; http has status, response (of an error) and err. */
 	void (*ended)(struct docker_lines *lines);
+	/* The body of the request, as http.h has it; NULL: none. */
+	int (*body)(struct docker_lines *lines, char *into, size_t size, size_t *ret_len);
 
 	/* --- results and private --- */
 	struct http_request http;
+	bool too_long; /* a line over DOCKER_LINE_MAX ended it */
 	char *url;
 	struct strvec headers;
 	struct buf rest; /* of a line that is not whole */

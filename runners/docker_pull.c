@@ -2,13 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "base/base64.h"
 #include "base/image_ref.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "doc/json.h"
 #include "doc/path.h"
 #include "net/url.h"
+#include "runners/docker_auth.h"
 #include "runners/docker_lines.h"
 
 #define IDLE_MS 300000 /* without a line: the registry does not answer */
@@ -145,33 +145,6 @@ static void ended(struct docker_lines *lines)
 
 /* --- asking --- */
 
-/* X-Registry-Auth: base64url of the first credentials that fit. Appends to headers. */
-static void add_auth(
-	const char *image, const struct registry_auth_list *auths, struct strvec *headers)
-{
-	auto_image_ref ref = {0};
-	auto_registry_auth_list matches = {0};
-	auto_json *json = NULL;
-	char *text, *encoded;
-
-	if (!auths || image_ref_parse(image, &ref, NULL) < 0)
-		return;
-	registry_auth_match(auths, ref.host, ref.repository, &matches);
-	if (!matches.len)
-		return;
-	json = *matches.items[0].identity_token
-		       ? json_pack("{s:s}", "identitytoken", matches.items[0].identity_token)
-		       : json_pack("{s:s, s:s, s:s}", "username", matches.items[0].user, "password",
-				 matches.items[0].password, "serveraddress", matches.items[0].host);
-	text = doc_json_dump(json);
-	encoded = base64_encode(text, strlen(text));
-	for (char *c = encoded; *c; c++)
-		*c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
-	strvec_addf(headers, "X-Registry-Auth: %s", encoded);
-	mem_free_secret(text);
-	mem_free_secret(encoded);
-}
-
 /* Without a tag the engine would pull every one. */
 static void add_image(const char *image, struct buf *url)
 {
@@ -210,7 +183,7 @@ void docker_pull(struct docker_pulls *pulls, const char *image,
 	base = docker_url(pulls->engine, "/images/create");
 	buf_adds(&url, base);
 	add_image(image, &url);
-	add_auth(image, auths, &headers);
+	docker_auth_for_image(image, auths, &headers);
 	docker_lines_open(
 		&pull->lines, pulls->engine->client, "POST", buf_take(&url), &headers, IDLE_MS);
 }

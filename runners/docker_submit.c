@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/image_ref.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "compiler/argv.h"
@@ -196,6 +197,12 @@ static void image_looked(struct docker_call *call)
 
 	if (call->api.status == 200) {
 		create(work);
+	} else if (call->api.status == 404 && image_digest_valid(image_now(work))) {
+		refuse(work, "ImageGone",
+			"no registry has an image that was built here, and this engine does not "
+			"any "
+			"more; build it again, as a new run does",
+			image_now(work));
 	} else if (call->api.status == 404) {
 		docker_pull(&work->docker->pulls, image_now(work), work->run->pull, work->run);
 		work->action++;

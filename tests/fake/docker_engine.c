@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "doc/json.h"
@@ -296,6 +297,63 @@ static void pull(struct fake_docker *fake, struct http_exchange *ex, struct repl
 				"\"current\":1,\"total\":2}}\r\n");
 }
 
+/* --- builds --- */
+
+static void say(struct buf *out, const char *member, const char *text)
+{
+	auto_json *json = json_pack("{s:s}", member, text);
+	auto_free char *line = doc_json_dump(json);
+
+	buf_addf(out, "%s\r\n", line);
+}
+
+static void note_build(struct fake_docker *fake, struct http_exchange *ex)
+{
+	static const char *const names[] = {"t", "buildargs", "labels"};
+	const char *auth = http_header(ex, "x-registry-config");
+	json_t *build = json_object();
+
+	for (size_t i = 0; i < array_size(names); i++) {
+		auto_free char *value = http_query(ex, names[i]);
+
+		if (value)
+			json_object_set_new(build, names[i], json_string(value));
+	}
+	json_object_set_new(build, "auth", json_string(auth ? auth : ""));
+	json_array_append_new(fake->builds, build);
+	buf_reset(&fake->context);
+	buf_add(&fake->context, ex->body.data, ex->body.len);
+}
+
+/* As the classic builder speaks; the id is that of the context and the arguments. */
+static void build(struct fake_docker *fake, struct http_exchange *ex, struct reply *reply)
+{
+	auto_free char *tag = http_query(ex, "t"), *id = NULL, *aux = NULL;
+	auto_buf content = BUF_INIT;
+	char hash[DIGEST_HEX_SIZE];
+
+	note_build(fake, ex);
+	say(&reply->bytes, "stream", "Step 1/2 : FROM base");
+	say(&reply->bytes, "stream", "\n");
+	buf_adds(&reply->bytes, "{\"status\":\"Pulling from base\",\"id\":\"1\"}\r\n"
+				"{\"status\":\"Downloading\",\"id\":\"a\",\"progressDetail\":{"
+				"\"current\":1,\"total\":2}}\r\n");
+	say(&reply->bytes, "stream", " ---> 0123456789ab\nStep 2/2 : RUN make\nfirst wo");
+	say(&reply->bytes, "stream", "rds\n10%\r100%\r\n\033[31mlast\n");
+	if (fake->build_error) {
+		say(&reply->bytes, "error", fake->build_error);
+		return;
+	}
+	buf_add(&content, ex->body.data, ex->body.len);
+	buf_adds(&content, ex->query);
+	id = xasprintf("sha256:%s", digest_sha256_hex(content.data, content.len, hash));
+	aux = xasprintf("{\"aux\":{\"ID\":\"%s\"}}\r\n", id);
+	buf_adds(&reply->bytes, aux);
+	say(&reply->bytes, "stream", "Successfully built\n");
+	json_object_set_new(fake->images, id, json_true());
+	json_object_set_new(fake->images, tag, json_true());
+}
+
 static char *decoded(const char *segment)
 {
 	struct buf out = BUF_INIT;
@@ -355,6 +413,8 @@ static void act(struct fake_docker *fake, struct http_exchange *ex, struct reply
 		remove_network(fake, path + strlen("/networks/"), reply);
 	} else if (str_eq(path, "/images/create")) {
 		pull(fake, ex, reply);
+	} else if (str_eq(path, "/build")) {
+		build(fake, ex, reply);
 	} else if (str_starts_with(path, "/images/")) {
 		of_image(fake, path + strlen("/images/"), reply);
 	} else {
@@ -394,11 +454,14 @@ static void on_request(struct http_server *server, struct http_exchange *ex)
 		http_reply_chunked(ex, 200, "application/json");
 		return;
 	}
+	if (fake->build_cut && str_ends_with(ex->path, "/build"))
+		http_cut_at(ex, fake->build_cut);
 	fault = ++fake->asked == fake->fault_at ? fake->fault : FAKE_WELL;
-	if (fault != FAKE_LOSE_REQUEST && fault != FAKE_BODY)
+	if (fault == FAKE_WELL || fault == FAKE_LOSE_ANSWER)
 		act(fake, ex, &reply);
-	if (fault == FAKE_BODY)
-		http_reply(ex, 200, "application/json", fake->hostile, strlen(fake->hostile));
+	if (fault == FAKE_BODY || fault == FAKE_STATUS)
+		http_reply(ex, fault == FAKE_BODY ? 200 : fake->status, "application/json",
+			fake->hostile, strlen(fake->hostile));
 	else if (fault != FAKE_WELL)
 		http_cut(ex);
 	else
@@ -416,6 +479,7 @@ void fake_docker_start(struct fake_docker *fake, struct loop *loop)
 	fake->containers = json_array();
 	fake->archives = json_object();
 	fake->auths = json_array();
+	fake->builds = json_array();
 	http_server_start(&fake->server, loop, on_request, fake);
 }
 
@@ -427,5 +491,7 @@ void fake_docker_stop(struct fake_docker *fake)
 	json_decref(fake->containers);
 	json_decref(fake->archives);
 	json_decref(fake->auths);
+	json_decref(fake->builds);
+	buf_free(&fake->context);
 	json_decref(fake->exit_codes);
 }

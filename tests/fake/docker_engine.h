@@ -23,6 +23,10 @@ struct fake_docker {
 	int fault_at;              /* the request, from 1, that has the fault; 0: none */
 	enum fake_fault fault;
 	const char *hostile;
+	int status; /* of FAKE_STATUS, with `hostile` */
+	const char
+		*build_error; /* the last instruction of a build fails with it; NULL: it is well */
+	size_t build_cut;     /* the answer of a build is cut after so many bytes; 0: it is not */
 	void (*seen)(struct fake_docker *fake, const char *method, const char *path);
 
 	/* --- what there is --- */
@@ -32,6 +36,8 @@ struct fake_docker {
 	json_t *containers; /* array of {Id, Name, Body, Status, ExitCode, Looks, Starts} */
 	json_t *archives;   /* id -> bytes that were copied in, as a JSON text of Latin 1 */
 	json_t *auths;      /* X-Registry-Auth of each pull */
+	json_t *builds;     /* array of {t, buildargs, labels, auth} */
+	struct buf context; /* of the last build */
 	int asked;          /* requests so far, without GET /events */
 
 	/* --- private --- */

@@ -306,6 +306,26 @@ static void an_image_that_is_not_there(void **state)
 		f->d.drive.known[0].message, "image reg.example/missing:1: manifest unknown");
 }
 
+/* Which no registry has: it is not asked. */
+static void a_built_image_that_is_gone(void **state)
+{
+	struct fixture *f = *state;
+
+	frozen_spec_free(f->d.spec);
+	f->d.spec = freeze(&runner_docker,
+		"workingDirectory: /srv/artifacts\n"
+		"steps:\n"
+		"- name: load\n"
+		"  component: {spec: {name: L, description: d, image: 'sha256:"
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',"
+		" produces: {a: {type: string}}}}\n");
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_int_equal(f->d.drive.phase, RUN_FAILED);
+	assert_non_null(strstr(f->d.drive.known[0].message, "build it again"));
+	assert_int_equal(json_array_size(f->fake.auths), 0);
+}
+
 static void the_pull_has_the_registrys_credentials(void **state)
 {
 	struct fixture *f = *state;
@@ -498,6 +518,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled_on_podman, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_image_that_is_not_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_built_image_that_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_pull_has_the_registrys_credentials, setup, teardown),
 		cmocka_unit_test_setup_teardown(somebody_elses_container, setup, teardown),
