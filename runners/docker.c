@@ -449,7 +449,7 @@ const struct runner runner_docker = {
 	.summary = "one container per step on a Docker engine",
 	.features = BACKEND_RESOURCES | BACKEND_ENV | BACKEND_RETRY | BACKEND_TIMEOUT |
 		    BACKEND_LOCAL_PATHS | BACKEND_PARALLEL_LIMIT | BACKEND_ACCELERATOR |
-		    BACKEND_SECRET_ARGUMENTS | BACKEND_PYTHON,
+		    BACKEND_SECRET_ARGUMENTS | BACKEND_PYTHON | BACKEND_FOLDERS,
 	.secret_values = true,
 	.document = "docker-compose.yml",
 	.outside = true,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/image_ref.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "compiler/freeze.h"
@@ -48,7 +49,7 @@ static int count_unresolved(const struct compiler *m)
 	for (int i = 0; i < m->steps_len; i++) {
 		const char *image = m->steps[i].image;
 
-		if (image && !strchr(image, '@'))
+		if (image && !strchr(image, '@') && !image_digest_valid(image))
 			map_set(&seen, image, (void *)image);
 	}
 	return (int)seen.len;

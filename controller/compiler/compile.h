@@ -30,6 +30,7 @@ enum backend_feature {
 	BACKEND_PYTHON = 1 << 10,             /* component.python */
 	BACKEND_ACCELERATOR_MODELS = 1 << 11, /* accelerator.type is a model: NVIDIA_L4 */
 	BACKEND_ENV = 1 << 12,
+	BACKEND_FOLDERS = 1 << 13, /* component folders of the machine that compiles */
 };
 
 struct compile_input {
@@ -41,8 +42,14 @@ struct compile_input {
 	unsigned features;             /* enum backend_feature bits */
 	const char *working_directory; /* the backend's default; NULL: none */
 	/* All borrowed, and NULL where there is nothing to say. */
-	const json_t *sources;    /* "<ConfigMap>/<key>" -> text, of every configMapKeyRef; an
-				     object {"error": why} where what is there cannot be used */
+	const json_t *sources; /* "<ConfigMap>/<key>" -> text, of every configMapKeyRef; an
+				  object {"error": why} where what is there cannot be used */
+	/* Object: name -> component file, of the component folders of this machine; {"error": why}
+	 * where it cannot be said which. A `ref` means the folder where the backend has
+	 * BACKEND_FOLDERS; else one that is nothing more is not found, and that is said. */
+	const json_t *folders;
+	const json_t *built;      /* object: name of a folder -> id of its image, "sha256:<64 hex>",
+				     which      stands in place of the image that the component file names */
 	const json_t *digests;    /* image as written -> "repository@sha256:..."; an object
 				     {"error": why} where it could not be had; not there: not asked */
 	const json_t *parameters; /* array of {name, value}: those of a run, over the defaults;

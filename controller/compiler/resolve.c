@@ -52,29 +52,58 @@ static void component_not_found(struct compiler *m, const char *name)
 	char near[CHECK_HINT_SIZE];
 
 	diag_add_waiting(m->c.diags, m->c.w.text, "ComponentNotFound",
-		"there is no FondantComponent `%.63s` in namespace `%.63s` yet%s", name,
-		m->in->namespace_ ? m->in->namespace_ : "",
+		"there is no FondantComponent `%.63s` in namespace `%.63s` yet (a component folder "
+		"must be applied as one, its image pushed)%s",
+		name, m->in->namespace_ ? m->in->namespace_ : "",
 		check_hint_key(&m->c, m->in->components, name, near));
 }
 
+static void folder_not_seen(struct compiler *m, const char *name)
+{
+	diag_add_waiting(m->c.diags, m->c.w.text, "ComponentNotFound",
+		"`%.63s` is a component folder of this machine, which means nothing to backend "
+		"%s: build and push its image, and apply its file as the spec of a "
+		"FondantComponent; only `kubectl fondant run --backend docker` builds a folder",
+		name, m->c.backend);
+}
+
 /* One FondantComponent may serve many steps: its findings come once. */
+static struct component_info *examine_once(
+	struct compiler *m, const char *kind, const char *name, const json_t *component)
+{
+	auto_free char *base = NULL;
+	struct where here = m->c.w;
+
+	if (!map_has(&m->by_ref, name)) {
+		base = xasprintf("%s/%.63s: spec", kind, name);
+		where_init(&m->c.w, base);
+		map_set(&m->by_ref, name, model_examine(m, component));
+		m->c.w = here;
+	}
+	return map_get(&m->by_ref, name);
+}
+
+/* Where the backend sees no folders they are still looked at, for what else is wrong. */
 static struct component_info *component_of(struct compiler *m, const char *name)
 {
+	const json_t *folder = check_get(m->in->folders, name);
 	const json_t *component = check_get(m->in->components, name);
-	auto_free char *base = NULL;
-	struct where here;
+	const char *unclear = model_string(folder, "error");
+	bool seen = m->c.features & BACKEND_FOLDERS;
 
-	if (!component || map_has(&m->by_ref, name)) {
-		if (!component)
-			component_not_found(m, name);
-		return component ? map_get(&m->by_ref, name) : NULL;
+	if (component && !(folder && seen))
+		return examine_once(m, "FondantComponent", name, component);
+	if (!folder) {
+		component_not_found(m, name);
+		return NULL;
 	}
-	here = m->c.w;
-	base = xasprintf("FondantComponent/%.63s: spec", name);
-	where_init(&m->c.w, base);
-	map_set(&m->by_ref, name, model_examine(m, component));
-	m->c.w = here;
-	return map_get(&m->by_ref, name);
+	if (unclear) {
+		check_error(&m->c, "ComponentNotFound", "%.900s", unclear);
+		return NULL;
+	}
+	if (!seen)
+		folder_not_seen(m, name);
+	return examine_once(m, "ComponentFolder", name, folder);
 }
 
 static void resolve_ref(
@@ -264,18 +293,31 @@ static void wait_for_digest(
 	where_back(&m->c.w, mark);
 }
 
+/* The id of an image that was built of the step's component folder; NULL: none was. */
+static const char *built_image(const struct compiler *m, const struct step_model *s)
+{
+	const char *name = model_string(check_get(s->given[STEP_COMPONENT], "ref"), "name");
+
+	if (!name || !(m->c.features & BACKEND_FOLDERS) || !check_get(m->in->folders, name))
+		return NULL;
+	return model_string(m->in->built, name);
+}
+
 static void resolve_image(struct compiler *m, struct step_model *s, const json_t *pinned)
 {
+	const char *built = built_image(m, s);
 	const char *written = model_string(s->component->normal, "image"), *found = written;
 	const char *tag = model_string(pinned, "imageTag"), *kept = model_string(pinned, "image");
 	const json_t *answer = json_object_get(m->in->digests, written);
 
-	if (tag && kept && strcmp(tag, written) == 0)
+	if (built)
+		found = built;
+	else if (tag && kept && strcmp(tag, written) == 0)
 		found = kept;
 	else if (json_is_string(answer) && !policy_is(m, "Ignore"))
 		found = json_string_value(answer);
 	s->image = xstrdup(found);
-	if (!image_ref_has_digest(found) && policy_is(m, "Required"))
+	if (!built && !image_ref_has_digest(found) && policy_is(m, "Required"))
 		wait_for_digest(m, s, written, answer);
 }
 

@@ -257,6 +257,112 @@ static void test_not_found(void **state)
 	compile_output_clear(&out);
 }
 
+#define IMAGE_ID "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static const char folder_pipeline[] =
+	SPEC_HEAD "steps:\n- {name: a, component: {ref: {name: load}}}\n"
+		  "- {name: b, component: {ref: {name: load}}}\n";
+static const char folder_file[] =
+	"{load: {name: Load, description: d, image: 'r/l', produces: {a: {type: string}}}}";
+
+static void compile_folders(const json_t *folders, const json_t *components, const json_t *built,
+	unsigned features, struct compile_output *ret_out)
+{
+	auto_json *spec = yaml(folder_pipeline);
+	struct compile_input in = {.namespace_ = "data",
+		.pipeline = "p",
+		.spec = spec,
+		.components = components,
+		.folders = folders,
+		.built = built,
+		.backend = features & BACKEND_FOLDERS ? "docker" : "kubernetes",
+		.features = features};
+
+	compile_pipeline(&in, ret_out);
+}
+
+static const char *step_text(const struct compile_output *out, const char *member)
+{
+	const json_t *steps = json_object_get(out->frozen, "steps");
+
+	assert_non_null(steps);
+	return json_string_value(json_object_get(json_array_get(steps, 0), member));
+}
+
+/* The image that was built is what runs, and what the key says. */
+static void test_folders(void **state)
+{
+	auto_json *folders = yaml(folder_file), *components = NULL;
+	auto_json *built = json_pack("{s:s}", "load", IMAGE_ID);
+	auto_json *other = json_pack("{s:s}", "load",
+		"sha256:"
+		"ff23456789abcdef0123456789abcdef"
+		"0123456789abcdef0123456789abcdef");
+	struct compile_output plain, first, again, edited, both;
+
+	(void)state;
+	compile_folders(folders, NULL, NULL, ~0U, &plain);
+	compile_folders(folders, NULL, built, ~0U, &first);
+	compile_folders(folders, NULL, built, ~0U, &again);
+	compile_folders(folders, NULL, other, ~0U, &edited);
+	assert_string_equal(step_text(&plain, "image"), "r/l");
+	assert_string_equal(step_text(&first, "image"), IMAGE_ID);
+	assert_string_equal(step_text(&first, "imageTag"), "r/l");
+	assert_string_equal(first.text, again.text);
+	assert_string_not_equal(step_text(&first, "cacheKey"), step_text(&plain, "cacheKey"));
+	assert_string_not_equal(step_text(&first, "cacheKey"), step_text(&edited, "cacheKey"));
+	/* `latest` moves, an id does not */
+	assert_non_null(strstr(plain.text, "\"cacheable\":false"));
+	assert_null(strstr(first.text, "\"cacheable\":false"));
+	assert_int_equal(plain.unresolved_images, 1);
+	assert_int_equal(first.unresolved_images, 0);
+	/* where folders mean something they come first */
+	components = yaml("{load: {name: L, description: d, image: 'r/other:1', produces: {a: "
+			  "{type: string}}}}");
+	compile_folders(folders, components, NULL, ~0U, &both);
+	assert_string_equal(step_text(&both, "image"), "r/l");
+	compile_output_clear(&both);
+	compile_folders(folders, components, built, ~0U & ~(unsigned)BACKEND_FOLDERS, &both);
+	assert_string_equal(step_text(&both, "image"), "r/other:1");
+	compile_output_clear(&both);
+	compile_output_clear(&plain);
+	compile_output_clear(&first);
+	compile_output_clear(&again);
+	compile_output_clear(&edited);
+}
+
+static void test_folders_are_of_one_machine(void **state)
+{
+	auto_json *folders = yaml(folder_file);
+	unsigned without = ~0U & ~(unsigned)BACKEND_FOLDERS;
+	struct compile_output out;
+	const struct diag *found;
+
+	(void)state;
+	compile_folders(folders, NULL, NULL, without, &out);
+	assert_null(out.text);
+	found = find_diag(&out.diags, "spec.steps[1].component.ref.name", "ComponentNotFound");
+	assert_non_null(found);
+	assert_true(found->waits);
+	assert_non_null(strstr(found->message, "means nothing to backend kubernetes"));
+	compile_output_clear(&out);
+	/* what is wrong in it is said nevertheless, in its own words and once */
+	json_object_del(json_object_get(folders, "load"), "description");
+	compile_folders(folders, NULL, NULL, without, &out);
+	assert_non_null(
+		find_diag(&out.diags, "ComponentFolder/load: spec.description", "Required"));
+	assert_int_equal(diag_errors(&out.diags), 1);
+	compile_output_clear(&out);
+	json_decref(folders);
+	folders = yaml("{load: {error: 'a/load and b/load are both'}}");
+	compile_folders(folders, NULL, NULL, ~0U, &out);
+	found = find_diag(&out.diags, "spec.steps[0].component.ref.name", "ComponentNotFound");
+	assert_non_null(found);
+	assert_false(found->waits);
+	assert_string_equal(found->message, "a/load and b/load are both");
+	compile_output_clear(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +374,8 @@ int main(void)
 		cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_image_refs),
 		cmocka_unit_test(test_not_found),
+		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_folders_are_of_one_machine),
 	};
 
 	return cmocka_run_group_tests_name("compiler/component", tests, NULL, NULL);
