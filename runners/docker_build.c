@@ -43,10 +43,29 @@ static void end_line(struct docker_build *build)
 	build->line(build, line);
 }
 
+/* Colours and the like (ECMA-48: ESC [ ... a byte from @ on): the builder itself writes what came
+ * by stderr in red. */
+static bool is_control(struct docker_build *build, char c)
+{
+	switch (build->within) {
+	case DOCKER_TEXT:
+		build->within = c == '\033' ? DOCKER_ESCAPE : DOCKER_TEXT;
+		return c == '\033';
+	case DOCKER_ESCAPE:
+		build->within = c == '[' ? DOCKER_CONTROL : DOCKER_TEXT;
+		return c == '[';
+	default:
+		build->within = c < '@' && c != '\n' ? DOCKER_CONTROL : DOCKER_TEXT;
+		return c != '\n';
+	}
+}
+
 /* Lines come in pieces, and pieces hold lines. A bare carriage return draws a line anew. */
 static void take_text(struct docker_build *build, const char *text)
 {
 	for (; *text; text++) {
+		if (is_control(build, *text))
+			continue;
 		if (*text == '\n')
 			end_line(build);
 		else if (*text == '\r' && text[1] != '\n')

@@ -44,6 +44,7 @@ struct docker_build {
 	struct docker_call version;
 	struct docker_lines lines;
 	struct buf text; /* of a line that is not whole */
+	enum { DOCKER_TEXT, DOCKER_ESCAPE, DOCKER_CONTROL } within; /* of what is not text */
 	struct strvec tail;
 };
 

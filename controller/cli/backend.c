@@ -96,6 +96,27 @@ static void complete(struct cli *cli, const struct cli_args *args, const char *n
 	}
 }
 
+void cli_backend_settings(struct cli *cli, const struct cli_args *args, const char *name,
+	const json_t *given, const json_t *credentials, struct cli_backend_settings *ret_settings)
+{
+	struct cli_backend_settings all = {.spec = given ? json_deep_copy(given) : json_object(),
+		.credentials = credentials ? json_deep_copy(credentials) : json_object()};
+
+	complete(cli, args, name, all.spec, all.credentials);
+	all.settings = (struct runner_settings){.spec = all.spec,
+		.credentials = all.credentials,
+		.ambient = true,
+		.local_endpoints = true};
+	*ret_settings = all;
+}
+
+void cli_backend_settings_clear(struct cli_backend_settings *settings)
+{
+	json_decref(settings->spec);
+	cli_secrets_wipe(settings->credentials);
+	*settings = (struct cli_backend_settings){0};
+}
+
 int cli_backend_open(struct cli *cli, const struct cli_args *args, const char *name,
 	const json_t *given, const json_t *credentials,
 	void (*wake)(void *arg, const char *namespace_, const char *run), void *arg,
@@ -103,25 +124,21 @@ int cli_backend_open(struct cli *cli, const struct cli_args *args, const char *n
 {
 	struct cli_backend backend = {.runner = runner_find(name)};
 	struct runner_env env = {.wake = wake, .wake_arg = arg};
-	struct runner_settings settings = {.ambient = true, .local_endpoints = true};
+	struct cli_backend_settings all;
 	auto_err err = ERR_INIT;
-	json_t *all;
 	int code = cli_backend_check(cli, name);
 
 	if (code != CLI_OK)
 		return code;
-	backend.settings = given ? json_deep_copy(given) : json_object();
-	all = credentials ? json_deep_copy(credentials) : json_object();
-	complete(cli, args, name, backend.settings, all);
-	settings.spec = backend.settings;
-	settings.credentials = all;
+	cli_backend_settings(cli, args, name, given, credentials, &all);
+	backend.settings = json_incref(all.spec);
 	if (loop_new(&backend.loop, &err) < 0 ||
 		(env.loop = backend.loop,
-			backend.runner->open(&env, &settings, &backend.backend, &err) < 0)) {
+			backend.runner->open(&env, &all.settings, &backend.backend, &err) < 0)) {
 		code = cli_fail(cli, CLI_USAGE, "%s", err_message(&err));
 		cli_backend_close(&backend);
 	}
-	cli_secrets_wipe(all);
+	cli_backend_settings_clear(&all);
 	if (code == CLI_OK)
 		*ret_backend = backend;
 	return code;

@@ -34,6 +34,17 @@ struct cli_backend {
 /* CLI_USAGE, which is said, where this program cannot run pipelines on backends of that name. */
 int cli_backend_check(struct cli *cli, const char *name);
 
+/* How a backend is reached; owned. */
+struct cli_backend_settings {
+	json_t *spec, *credentials;
+	struct runner_settings settings; /* of both */
+};
+
+/* As of cli_backend_open, with what options and the environment say. */
+void cli_backend_settings(struct cli *cli, const struct cli_args *args, const char *name,
+	const json_t *given, const json_t *credentials, struct cli_backend_settings *ret_settings);
+void cli_backend_settings_clear(struct cli_backend_settings *settings);
+
 /*
  * name: "docker"; given: FondantBackend.spec.<name> of the files, NULL: none; credentials as of
  * struct runner_settings, NULL: none. Wakes by `wake`. Says what is wrong and returns the exit

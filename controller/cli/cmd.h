@@ -19,6 +19,7 @@ enum cli_exit {
 	CLI_FINDINGS =
 		1,     /* the input is wrong, or something is not there; said on stderr or stdout */
 	CLI_USAGE = 2, /* wrong usage, or something could not be read, written or reached */
+	CLI_INTERRUPTED = 130, /* cancelled by Ctrl-C */
 };
 
 /* Where a command reads and writes; never stdin, stdout and stderr themselves. */

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/backend.h"
+#include "cli/build.h"
 #include "cli/cmd.h"
 #include "cli/drive.h"
 #include "cli/frozen.h"
@@ -15,8 +16,6 @@
 #include "doc/json.h"
 #include "doc/path.h"
 #include "loop/loop.h"
-
-#define CLI_INTERRUPTED 130
 
 struct running {
 	struct cli *cli;
@@ -305,6 +304,33 @@ static int drive_to_its_end(struct running *r, const struct cli_args *args, cons
 	return code;
 }
 
+/* What is still to be built, and the spec with that in it. */
+static int build(struct running *r, const struct cli_args *args, struct workspace *ws,
+	const struct frozen_text *frozen, const char *name, const json_t *credentials)
+{
+	auto_json *built = NULL;
+	struct frozen_list list;
+	int code;
+
+	if (!str_eq(r->spec->backend, "docker"))
+		return cli_list(args, "build-arg")->len
+			       ? cli_usage(r->cli, args,
+					 "--build-arg: only backend docker builds component "
+					 "folders, and this run is for %.63s; leave the option out",
+					 r->spec->backend)
+			       : CLI_OK;
+	code = build_folders(r->cli, args, ws, frozen, credentials, &built);
+	if (code != CLI_OK || !json_object_size(built))
+		return code;
+	code = frozen_load_built(r->cli, args, ws, frozen->name, built, &list);
+	if (code != CLI_OK)
+		return code;
+	frozen_spec_free(take_ptr(r->spec));
+	code = load(r, &list.items[0], name);
+	frozen_list_clear(&list);
+	return code;
+}
+
 static int run_one(struct cli *cli, const struct cli_args *args, struct workspace *ws,
 	const struct frozen_text *frozen)
 {
@@ -322,6 +348,8 @@ static int run_one(struct cli *cli, const struct cli_args *args, struct workspac
 	if (code == CLI_OK)
 		code = cli_credentials(
 			cli, args, ws, r.spec->namespace_, frozen->settings, &credentials);
+	if (code == CLI_OK)
+		code = build(&r, args, ws, frozen, name, credentials);
 	if (code == CLI_OK)
 		code = drive_to_its_end(&r, args, name, secrets, frozen->settings, credentials);
 	cli_backend_close(&r.backend);
@@ -367,6 +395,7 @@ static const struct cli_option options[] = {
 		.argument = "NAME",
 		.help = "name of the run (default: the pipeline's, the time and four characters)"},
 	SECRET_OPTIONS,
+	BUILD_OPTIONS,
 	{.name = "output",
 		.letter = 'o',
 		.type = CLI_STRING,
@@ -383,6 +412,8 @@ static const char *const examples[] = {
 	"the same with another parameter, its data in a folder of the engine's machine",
 	"run -f pipelines/ publish --backend docker --secret warehouse/token=env:TOKEN",
 	"one pipeline of a folder, with the value of a secret argument out of the environment",
+	"run -f pipeline.yaml -f components/ -R --backend docker --build-arg VERSION=1.2",
+	"a pipeline whose components are folders with a Dockerfile: these are built first",
 	"run -f pipeline.yaml --backend kubeflow --endpoint https://kfp.example",
 	"a pipeline on Kubeflow Pipelines, followed to its end",
 	NULL,
@@ -400,7 +431,14 @@ const struct cli_command cmd_run = {
 		"side, and a local working directory is mounted into all of them. The run is a "
 		"project of Docker Compose: docker compose ls, ps and logs show it. Containers "
 		"stay "
-		"for their logs until docker compose -p RUN-ID down removes them. Kubeflow "
+		"for their logs until docker compose -p RUN-ID down removes them. A component "
+		"folder "
+		"(fondant_component.yaml, and a Dockerfile beside it) among the files that a step "
+		"names by ref is built first, on the same engine, and the image that came of it "
+		"is run and stands in the cache key; .dockerignore is honoured. A ref means the "
+		"folder of that name, in lower case and with - for _, before a FondantComponent. "
+		"Values of --build-arg stay in the image's history: they are no place for "
+		"secrets.\n\nKubeflow "
 		"Pipelines, Vertex AI and SageMaker get the whole pipeline, and this command "
 		"follows it.\n\nThe same name "
 		"takes up a run where it was left. Ctrl-C cancels it; a second one leaves it as it "

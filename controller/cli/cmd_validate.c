@@ -85,14 +85,16 @@ static void check_strange(struct validation *v, const struct object *object)
 	add_at_start(v, object, SEVERITY_ERROR, "UnknownKind", message);
 }
 
-/* Said elsewhere: what is wrong with a FondantComponent of this call at that component, that there
- * is no name by shape_check. */
+/* Said elsewhere: what is wrong with a component of this call at that component, that there is no
+ * name by shape_check. */
 static bool is_said(struct validation *v, const struct object *object, const struct diag *d)
 {
 	const char *slash = strchr(d->path, '/'), *colon = strstr(d->path, ": ");
 	auto_free char *name = NULL;
 
 	if (!*object->name && str_eq(d->path, "metadata.name"))
+		return true;
+	if (str_starts_with(d->path, "ComponentFolder/"))
 		return true;
 	if (!str_starts_with(d->path, "FondantComponent/") || !slash || !colon)
 		return false;
@@ -380,8 +382,9 @@ const struct cli_command cmd_validate = {
 		"a reason in brackets; the words are those of the object's conditions in a "
 		"cluster.\n\nFondantPipelines are compiled as the operator does. "
 		"FondantComponents, "
-		"ConfigMaps (for sourceFrom) and FondantBackends of the same call are used for "
-		"that; what is not among the files is `waiting`, which is no error. A FondantRun "
+		"ConfigMaps (for sourceFrom), component folders and FondantBackends of the same "
+		"call are used for that; what is not among the files is `waiting`, which is no "
+		"error. A FondantRun "
 		"whose pipeline is among the files is compiled with its parameters. Lines that "
 		"hold secretArguments are not shown. Files called "
 		"fondant_component.yaml and documents without kind that have an image are "

@@ -188,13 +188,15 @@ static void print_diags(struct cli *cli, const struct cli_args *args, const stru
 }
 
 static int compile_one(struct cli *cli, const struct cli_args *args, struct workspace *ws,
-	const struct object *object, const json_t *digests, struct frozen_list *list)
+	const struct object *object, const json_t *digests, const json_t *built,
+	struct frozen_list *list)
 {
 	auto_json *parameters = read_parameters(cli, args, json_object_get(object->json, "spec"));
 	struct compile_settings settings = {.backend = cli_value(args, "backend"),
 		.working_directory = cli_value(args, "working-directory"),
 		.namespace_ = cli_value(args, "namespace"),
 		.digests = digests,
+		.built = built,
 		.parameters = parameters};
 	struct compile_output output;
 	struct frozen_text *frozen;
@@ -205,12 +207,14 @@ static int compile_one(struct cli *cli, const struct cli_args *args, struct work
 	if (!json_array_size(parameters))
 		settings.parameters = NULL;
 	workspace_compile(ws, object, &settings, &output);
-	print_diags(cli, args, ws, object, &output.diags);
+	if (!built || !output.text)
+		print_diags(cli, args, ws, object, &output.diags);
 	if (output.text) {
 		frozen = append(list);
 		frozen->text = take_ptr(output.text);
 		frozen->len = output.text_len;
 		frozen->name = object->name;
+		frozen->pipeline = object;
 		memcpy(frozen->hash, output.hash, sizeof(frozen->hash));
 		code = doc_json_parse(frozen->text, frozen->len, &frozen->json, NULL) == 0
 			       ? CLI_OK
@@ -286,6 +290,12 @@ static int say_bad_sources(struct cli *cli, const struct workspace *ws)
 int frozen_load(struct cli *cli, const struct cli_args *args, struct workspace *ws,
 	const char *only, struct frozen_list *ret_list)
 {
+	return frozen_load_built(cli, args, ws, only, NULL, ret_list);
+}
+
+int frozen_load_built(struct cli *cli, const struct cli_args *args, struct workspace *ws,
+	const char *only, const json_t *built, struct frozen_list *ret_list)
+{
 	auto_json *digests = read_digests(cli, args);
 	int worst = digests ? say_bad_sources(cli, ws) : CLI_USAGE;
 
@@ -295,7 +305,7 @@ int frozen_load(struct cli *cli, const struct cli_args *args, struct workspace *
 		int code = CLI_OK;
 
 		if (object->kind == OBJECT_PIPELINE && is_wanted(object, only))
-			code = compile_one(cli, args, ws, object, digests, ret_list);
+			code = compile_one(cli, args, ws, object, digests, built, ret_list);
 		else if (object->kind == OBJECT_FROZEN && is_wanted(object, only))
 			code = take_one(cli, ws, object, ret_list);
 		worst = code > worst ? code : worst;

@@ -12,8 +12,9 @@ struct frozen_text {
 	char *text; /* canonical JSON of the frozen spec; owned */
 	size_t len;
 	char hash[DIGEST_HEX_SIZE];
-	const char *name;       /* of the pipeline; borrowed from json or the workspace */
-	json_t *json;           /* the same as a tree; owned */
+	const char *name;              /* of the pipeline; borrowed from json or the workspace */
+	json_t *json;                  /* the same as a tree; owned */
+	const struct object *pipeline; /* what it was compiled of; NULL: it came as it is */
 	const json_t *settings; /* of the FondantBackend among the files; NULL: there is none */
 };
 
@@ -43,6 +44,10 @@ struct frozen_list {
  */
 int frozen_load(struct cli *cli, const struct cli_args *args, struct workspace *ws,
 	const char *only, struct frozen_list *ret_list);
+/* The same once more, now that component folders are built (struct compile_input); what was said
+ * the first time is not said again. */
+int frozen_load_built(struct cli *cli, const struct cli_args *args, struct workspace *ws,
+	const char *only, const json_t *built, struct frozen_list *ret_list);
 void frozen_list_clear(struct frozen_list *list);
 
 /*

@@ -17,6 +17,8 @@ static const char *const severity_colors[] = {[SEVERITY_ERROR] = "\033[1;31m",
 #define PLAIN "\033[0m"
 /* "FondantComponent/<name>: spec.args": a finding in another object of the workspace */
 #define COMPONENT_PREFIX "FondantComponent/"
+/* "ComponentFolder/<name>: spec.args": in its file, which has no `spec` */
+#define FOLDER_PREFIX "ComponentFolder/"
 
 void report_add(struct report *report, const struct source *source, const struct object *object,
 	struct doc_pos pos, enum severity severity, const char *path, const char *reason,
@@ -63,25 +65,39 @@ struct doc_pos report_position(const struct object *object, const char *path)
 	return pos;
 }
 
+/* The object that a path is about, and where in it; the given ones where the path says no other. */
+static const struct object *object_of(const struct workspace *ws, const struct object *object,
+	const char *path, const char **ret_path)
+{
+	bool folder = str_starts_with(path, FOLDER_PREFIX);
+	const char *colon = strstr(path, ": ");
+	const struct object *other;
+	auto_free char *name = NULL;
+
+	*ret_path = path;
+	if (!colon || !(folder || str_starts_with(path, COMPONENT_PREFIX)))
+		return object;
+	path += strlen(folder ? FOLDER_PREFIX : COMPONENT_PREFIX);
+	name = xstrndup(path, (size_t)(colon - path));
+	other = folder ? workspace_folder(ws, name)
+		       : workspace_find(ws, OBJECT_COMPONENT, object->namespace_, name);
+	if (!other)
+		return object;
+	*ret_path = colon + 2;
+	if (folder && str_starts_with(*ret_path, "spec"))
+		*ret_path += strlen((*ret_path)[4] == '.' ? "spec." : "spec");
+	return other;
+}
+
 static void add_diag(struct report *report, const struct workspace *ws, const struct object *object,
 	const struct diag *d)
 {
 	enum severity severity = d->waits     ? SEVERITY_WAITING
 				 : d->warning ? SEVERITY_WARNING
 					      : SEVERITY_ERROR;
-	const char *path = d->path, *colon;
+	const char *path;
 
-	if (str_starts_with(path, COMPONENT_PREFIX) && (colon = strstr(path, ": "))) {
-		const char *name = path + strlen(COMPONENT_PREFIX);
-		auto_free char *component = xstrndup(name, (size_t)(colon - name));
-		const struct object *other =
-			workspace_find(ws, OBJECT_COMPONENT, object->namespace_, component);
-
-		if (other) {
-			object = other;
-			path = colon + 2;
-		}
-	}
+	object = object_of(ws, object, d->path, &path);
 	report_add(report, object->source, object, report_position(object, path), severity, path,
 		d->reason, d->message);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/folder.h"
 #include "compiler/config_key.h"
 #include "doc/path.h"
 #include "reconcile/native.h"
@@ -92,6 +93,30 @@ static void add_document(struct workspace *ws, const struct source *source, cons
 		add_object(ws, source, doc, item, xasprintf("items[%zu].", i));
 }
 
+/* One that is a folder's answers to the folder's name; two of one name answer to nothing. */
+static void add_folder(struct workspace *ws, struct object *object)
+{
+	const char *at = object->source->name;
+	const struct object *other;
+
+	if (object->kind != OBJECT_COMPONENT_FILE || *object->prefix)
+		return;
+	object->folder = folder_of(at);
+	object->ref = object->folder ? folder_ref(object->folder) : NULL;
+	if (!object->ref)
+		return;
+	other = json_object_get(ws->folders, object->ref) ? workspace_folder(ws, object->ref)
+							  : NULL;
+	if (!json_object_get(ws->folders, object->ref))
+		json_object_set(ws->folders, object->ref, (json_t *)object->json);
+	else if (other)
+		json_object_set_new(ws->folders, object->ref,
+			json_pack("{s:o}", "error",
+				json_sprintf("the folders %s and %s both answer to `%s`: give one "
+					     "of them with -f",
+					other->folder, object->folder, object->ref)));
+}
+
 /* A bare component file under another name is read again, as the framework will. */
 static void reread_component(struct source *source)
 {
@@ -122,6 +147,8 @@ static int load_sources(struct workspace *ws, const struct strvec *paths,
 		for (size_t j = 0; j < source->stream.len; j++)
 			add_document(ws, source, &source->stream.docs[j]);
 	}
+	for (size_t i = 0; i < ws->objects_len; i++)
+		add_folder(ws, &ws->objects[i]);
 	return 0;
 }
 
@@ -133,8 +160,9 @@ static void free_json(void *json)
 int workspace_load(const struct strvec *paths, bool recursive, FILE *in, struct workspace *ret_ws,
 	struct err *err)
 {
-	struct workspace ws = {
-		.components = {.free_value = free_json}, .configmaps = {.free_value = free_json}};
+	struct workspace ws = {.folders = json_object(),
+		.components = {.free_value = free_json},
+		.configmaps = {.free_value = free_json}};
 	auto_strvec files = STRVEC_INIT;
 
 	if (source_list(paths, recursive, &files, err) < 0)
@@ -149,8 +177,12 @@ int workspace_load(const struct strvec *paths, bool recursive, FILE *in, struct 
 
 void workspace_clear(struct workspace *ws)
 {
-	for (size_t i = 0; i < ws->objects_len; i++)
+	for (size_t i = 0; i < ws->objects_len; i++) {
 		free(ws->objects[i].prefix);
+		free(ws->objects[i].folder);
+		free(ws->objects[i].ref);
+	}
+	json_decref(ws->folders);
 	for (size_t i = 0; i < ws->sources_len; i++)
 		source_clear(&ws->sources[i]);
 	free(ws->objects);
@@ -177,6 +209,17 @@ const struct object *workspace_find(
 		if (object->kind == kind && in_namespace(object, namespace_) &&
 			str_eq(object->name, name))
 			return object;
+	}
+	return NULL;
+}
+
+const struct object *workspace_folder(const struct workspace *ws, const char *ref)
+{
+	const json_t *json = json_object_get(ws->folders, ref);
+
+	for (size_t i = 0; json && i < ws->objects_len; i++) {
+		if (ws->objects[i].json == json)
+			return &ws->objects[i];
 	}
 	return NULL;
 }
@@ -322,6 +365,8 @@ int workspace_compile(struct workspace *ws, const struct object *pipeline,
 		.pipeline = pipeline->name,
 		.spec = spec,
 		.components = components_of(ws, ns),
+		.folders = ws->folders,
+		.built = settings->built,
 		.sources = sources_of(ws, ns),
 		.digests = settings->digests,
 		.parameters = settings->parameters,

@@ -1,7 +1,8 @@
 /*
  * All documents of one call, sorted by what they are, and the pipelines of them compiled with the
  * others: FondantComponents answer `ref`, ConfigMaps `sourceFrom`, FondantBackends `backendRef`.
- * What is not among the documents is not known; nothing here asks a cluster.
+ * Component folders answer `ref` as well (folder.h). What is not among the documents is not known;
+ * nothing here asks a cluster.
  */
 #ifndef CLI_WORKSPACE_H
 #define CLI_WORKSPACE_H
@@ -36,6 +37,7 @@ struct object {
 	const char *kind_name;  /* "FondantPipeline"; borrowed, "" when there is none */
 	const char *name;       /* metadata.name, "" when there is none */
 	const char *namespace_; /* NULL: not said */
+	char *folder, *ref;     /* of a component folder (folder.h); NULL: of none; owned */
 };
 
 struct workspace {
@@ -43,6 +45,7 @@ struct workspace {
 	size_t sources_len;
 	struct object *objects;
 	size_t objects_len;
+	json_t *folders;       /* as in struct compile_input */
 	struct map components; /* namespace -> json_t *: made on demand */
 	struct map configmaps;
 };
@@ -92,6 +95,7 @@ struct compile_settings {
 	const char *working_directory; /* NULL: that of the FondantBackend */
 	const char *namespace_;        /* of objects that name none; NULL: default */
 	const json_t *digests;         /* as in struct compile_input */
+	const json_t *built;           /* as in struct compile_input */
 	const json_t *parameters;
 	const char *backend_ref; /* FondantBackend of a run; NULL: the pipeline's */
 };
@@ -112,5 +116,7 @@ int workspace_compile(struct workspace *ws, const struct object *pipeline,
 /* Borrowed; NULL when there is none. namespace_ NULL matches all. */
 const struct object *workspace_find(const struct workspace *ws, enum object_kind kind,
 	const char *namespace_, const char *name);
+/* The component folder of that name; NULL when there is none, or more than one. Borrowed. */
+const struct object *workspace_folder(const struct workspace *ws, const char *ref);
 
 #endif

@@ -48,7 +48,8 @@ struct compile_input {
 	 * where it cannot be said which. A `ref` means the folder where the backend has
 	 * BACKEND_FOLDERS; else one that is nothing more is not found, and that is said. */
 	const json_t *folders;
-	const json_t *built;      /* object: name of a folder -> id of its image, "sha256:<64 hex>",
+	const json_t
+		*built;           /* object: name of a folder -> id of its image, "sha256:<64 hex>",
 				     which      stands in place of the image that the component file names */
 	const json_t *digests;    /* image as written -> "repository@sha256:..."; an object
 				     {"error": why} where it could not be had; not there: not asked */

@@ -339,7 +339,8 @@ static void build(struct fake_docker *fake, struct http_exchange *ex, struct rep
 				"{\"status\":\"Downloading\",\"id\":\"a\",\"progressDetail\":{"
 				"\"current\":1,\"total\":2}}\r\n");
 	say(&reply->bytes, "stream", " ---> 0123456789ab\nStep 2/2 : RUN make\nfirst wo");
-	say(&reply->bytes, "stream", "rds\n10%\r100%\r\n\033[31mlast\n");
+	say(&reply->bytes, "stream", "rds\n10%\r100%\r\n\033[9");
+	say(&reply->bytes, "stream", "1mlast\033[0m\n\033[0m");
 	if (fake->build_error) {
 		say(&reply->bytes, "error", fake->build_error);
 		return;
