@@ -442,7 +442,8 @@ const struct cli_command cmd_run = {
 		"Pipelines, Vertex AI and SageMaker get the whole pipeline, and this command "
 		"follows it.\n\nThe same name "
 		"takes up a run where it was left. Ctrl-C cancels it; a second one leaves it as it "
-		"is.\n\nExit code: 0 it succeeded; 1 it failed, or the input is wrong; 2 wrong "
+		"is.\n\nExit code: 0 it succeeded; 1 it failed, an image could not be built, or "
+		"the input is wrong; 2 wrong "
 		"usage, or the backend could not be used; 130 it was cancelled by Ctrl-C.",
 	.examples = examples,
 	.options = options,
