@@ -178,7 +178,7 @@ def test_the_key_is_that_of_what_was_built(lab):
 
 
 def test_a_failing_instruction(lab):
-    lab.probe(dockerfile=f"FROM {BASE}\nRUN echo before; echo 'out of cheese' >&2; exit 3\n")
+    lab.probe(dockerfile=f"FROM {BASE}\nRUN echo before >&2; echo 'out of cheese' >&2; exit 3\n")
     done = lab.call("probe", code=1)
     assert "kubectl fondant: component probe, building of" in done.stderr
     assert "returned a non-zero code: 3\n" in done.stderr
