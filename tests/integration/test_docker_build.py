@@ -1,4 +1,5 @@
 """Component folders with a Dockerfile: kubectl fondant builds them on a real Docker engine."""
+import base64
 import io
 import json
 import os
@@ -20,6 +21,10 @@ from kit import PROBE, ROOT, probe_component, wait_until
 PROGRAM = os.environ.get("KUBECTL_FONDANT", str(ROOT / "build/kubectl-fondant"))
 CONTEXT = ROOT / "build/tests/unit/tool_context"
 BASE = "fndnt/load_from_parquet:0.12.1"  # Python, and the framework
+
+# bcrypt of "s3cr3t+/=", cost 5
+HTPASSWD = "me:$2b$05$abcdefghijklmnopqrstuurqWPUZR1Qq7yqi3jKDeYLve1pkrrLg2\n"
+PASSWORD = "s3cr3t+/="
 
 LOADER = '''\
 import os
@@ -65,21 +70,18 @@ class Lab:
         self.data = folder / "data"
         self.components = folder / "components"
 
-    def component(self, name, file, dockerfile=None, **files):
+    def component(self, name, file, dockerfile=None):
         path = self.components / name
         path.mkdir(parents=True)
         (path / "fondant_component.yaml").write_text(yaml.safe_dump(file))
         if dockerfile:
             (path / "Dockerfile").write_text(dockerfile)
-        for at, text in files.items():
-            (path / at.replace("__", "/")).parent.mkdir(parents=True, exist_ok=True)
-            (path / at.replace("__", "/")).write_text(text)
         return path
 
-    def probe(self, name="probe", dockerfile=f"FROM {PROBE}\n", **files):
+    def probe(self, dockerfile=f"FROM {PROBE}\n"):
         """A folder of the small image, which loads."""
-        return self.component(name, {**probe_component(produces=["a"]), "image": f"lab.example/{name}:dev"},
-                              dockerfile, **files)
+        return self.component("probe", {**probe_component(produces=["a"]),
+                                        "image": "lab.example/probe:dev"}, dockerfile)
 
     def pipeline(self, *refs):
         file = self.folder / "lab.yaml"
@@ -119,10 +121,8 @@ def metadata(container):
 
 def real_lab(lab):
     """A loader, and one of the framework-style folders of tests/images with a Dockerfile added."""
-    lab.component("load_words", LOAD_FILE, LOAD_DOCKERFILE, src__main__py="")
-    folder = lab.components / "load_words"
-    (folder / "src/main/py").unlink()
-    (folder / "src/main").rmdir()
+    folder = lab.component("load_words", LOAD_FILE, LOAD_DOCKERFILE)
+    (folder / "src").mkdir()
     (folder / "src/main.py").write_text(LOADER)
     (folder / "secret.env").write_text("TOKEN=1")
     (folder / "notes/deep").mkdir(parents=True)
@@ -163,7 +163,8 @@ def test_folders_are_built_and_run(lab):
 
 def test_the_key_is_that_of_what_was_built(lab):
     """The same folder gives the same image, from the engine's cache; an edited one another."""
-    folder = lab.probe(dockerfile=f"FROM {PROBE}\nARG A=0\nLABEL a=$A\nCOPY notes /notes\n", notes="1")
+    folder = lab.probe(dockerfile=f"FROM {PROBE}\nARG A=0\nLABEL a=$A\nCOPY notes /notes\n")
+    (folder / "notes").write_text("1")
     seen = []
     for name, args in (("one", []), ("two", []), ("argument", ["--build-arg", "A=1"])):
         done = lab.call("probe", args=["--name", name, *args])
@@ -178,7 +179,7 @@ def test_the_key_is_that_of_what_was_built(lab):
 
 
 def test_a_failing_instruction(lab):
-    lab.probe(dockerfile=f"FROM {BASE}\nRUN echo before >&2; echo 'out of cheese' >&2; exit 3\n")
+    lab.probe(dockerfile=f"FROM {BASE}\nRUN exec >&2; echo before; echo 'out of cheese'; exit 3\n")
     done = lab.call("probe", code=1)
     assert "kubectl fondant: component probe, building of" in done.stderr
     assert "returned a non-zero code: 3\n" in done.stderr
@@ -193,6 +194,46 @@ def test_a_wrong_dockerfile(lab):
     shutil.rmtree(lab.components)
     lab.probe(dockerfile="FROM 127.0.0.1:1/none/such:1\n")
     assert "127.0.0.1:1" in lab.call("probe", code=1).stderr
+
+
+@pytest.fixture
+def private(docker, tmp_path):
+    """A registry beside the engine that gives the probe to `me` alone: what FROM says of it."""
+    inside = ["nsenter", f"--net=/run/netns/{docker.namespace}"]
+    (tmp_path / "htpasswd").write_text(HTPASSWD)
+    (tmp_path / "registry.json").write_text(json.dumps({  # JSON is YAML
+        "version": 0.1, "http": {"addr": "127.0.0.1:5000"},
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "store")}},
+        "auth": {"htpasswd": {"realm": "lab", "path": str(tmp_path / "htpasswd")}}}))
+    subprocess.run([str(ROOT / "tests/deps"), "cluster"], check=True, stdout=subprocess.DEVNULL)
+    with (tmp_path / "registry.log").open("wb") as log:
+        process = subprocess.Popen([*inside, "docker-registry", "serve", str(tmp_path / "registry.json")],
+                                   stdout=log, stderr=log)
+    try:
+        image = "127.0.0.1:5000/team/probe:1"
+
+        def pushed():
+            assert process.poll() is None, (tmp_path / "registry.log").read_text()
+            return subprocess.run(
+                [*inside, "skopeo", "copy", "-q", "--dest-tls-verify=false", "--dest-creds", f"me:{PASSWORD}",
+                 f"oci:{IMAGES / 'oci-probe'}", f"docker://{image}"], capture_output=True).returncode == 0
+        wait_until(pushed, 60, lambda: (tmp_path / "registry.log").read_text())
+        yield image
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def test_a_private_image_of_from_is_pulled(lab, private, monkeypatch):
+    lab.probe(dockerfile=f"FROM {private}\n")
+    monkeypatch.setenv("DOCKER_CONFIG", str(lab.folder))
+    denied = lab.call("probe", code=1)
+    assert "no basic auth credentials" in denied.stderr
+    (lab.folder / "config.json").write_text(json.dumps({"auths": {"127.0.0.1:5000": {
+        "auth": base64.b64encode(f"me:{PASSWORD}".encode()).decode()}}}))
+    done = lab.call("probe", args=["--name", "private"])
+    assert "1: Pulling from team/probe" in done.stdout
+    assert PASSWORD not in done.stdout + json.dumps(lab.docker.containers("private"))
 
 
 def test_ctrl_c_ends_a_build(lab):
@@ -382,4 +423,3 @@ def test_the_context_is_what_docker_sends(tmp_path, name):
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             return sorted((m.name, m.type, m.linkname, m.mode) for m in tar)
     assert names(ours) == names(listener.body)
-    assert Path(CONTEXT).exists()
