@@ -148,22 +148,33 @@ bool run_prepare_orphan(const struct run_view *view, struct plan *plan)
 	return wrote;
 }
 
-static bool has_ended(const json_t *job)
+/* Its pod tells first: the Job says so when its controller has seen that. */
+static bool has_ended(const json_t *job, const json_t *pods)
 {
-	const json_t *conditions = doc_get(job, "status.conditions");
+	const json_t *conditions = doc_get(job, "status.conditions"), *pod;
+	const char *uid = doc_str(job, "metadata.uid");
+	size_t i;
 
+	json_array_foreach (pods, i, pod) {
+		const char *phase = doc_str_or(pod, "status.phase", "");
+
+		if (str_eq(kubernetes_controller_uid(pod), uid) &&
+			(str_eq(phase, "Succeeded") || str_eq(phase, "Failed")))
+			return true;
+	}
 	return str_eq(condition_status(conditions, "Complete"), "True") ||
 	       str_eq(condition_status(conditions, "Failed"), "True");
 }
 
-void run_leave_jobs(const struct run_view *view, const json_t *jobs, struct plan *plan)
+void run_leave_jobs(
+	const struct run_view *view, const json_t *jobs, const json_t *pods, struct plan *plan)
 {
 	const char *uid = doc_str(view->run, "metadata.uid");
 	const json_t *job;
 	size_t i;
 
 	json_array_foreach (jobs, i, job) {
-		if (has_ended(job) || doc_get(job, "metadata.deletionTimestamp") ||
+		if (has_ended(job, pods) || doc_get(job, "metadata.deletionTimestamp") ||
 			!str_eq(kubernetes_controller_uid(job), uid))
 			continue;
 		/* the UID is a precondition; a Job of ours has one owner */

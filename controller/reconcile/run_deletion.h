@@ -20,9 +20,10 @@ void run_let_go(const struct run_view *view, struct plan *plan);
 /* Of a run that is to start and may be orphaned: the finalizer, and the run as an owner of its
  * frozen spec, which is else lost with the pipeline. True: it was not so yet; look again. */
 bool run_prepare_orphan(const struct run_view *view, struct plan *plan);
-/* Its Jobs (array of projections) that have not ended are not the run's any more: no garbage
- * collector takes them. */
-void run_leave_jobs(const struct run_view *view, const json_t *jobs, struct plan *plan);
+/* Its Jobs (arrays of projections, as their pods) that have not ended are not the run's any more:
+ * no garbage collector takes them. */
+void run_leave_jobs(
+	const struct run_view *view, const json_t *jobs, const json_t *pods, struct plan *plan);
 
 /* The run becomes an owner of a ConfigMap that is there (its metadata is enough). False: it is one.
  */

@@ -93,8 +93,9 @@ static void leave(struct work *work)
 {
 	auto_free char *label = kubernetes_run_label(work->name);
 	auto_json *jobs = scope_indexed(work->scope, CACHED_JOBS, work->namespace_, label);
+	auto_json *pods = scope_indexed(work->scope, CACHED_PODS, work->namespace_, label);
 
-	run_leave_jobs(&work->view, jobs, &work->plan);
+	run_leave_jobs(&work->view, jobs, pods, &work->plan);
 	plan_event(&work->plan, false, "Orphaned", "Leave",
 		"what it has started goes on without it, by deletionPolicy: Orphan");
 	let_go(work);

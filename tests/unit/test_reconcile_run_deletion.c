@@ -187,12 +187,20 @@ static void only_jobs_that_go_on_are_left(void **state)
 		" {'metadata': {'name': 'stopped', 'uid': 'j4', 'deletionTimestamp': 'now', "
 		"'ownerReferences': [{'uid': 'uid-r', 'controller': true}]}},"
 		" {'metadata': {'name': 'older', 'uid': 'j5', 'ownerReferences': [{'uid': 'uid-s', "
-		"'controller': true}]}}]");
+		"'controller': true}]}},"
+		" {'metadata': {'name': 'as-its-pod-says', 'uid': 'j6', 'ownerReferences': "
+		"[{'uid': "
+		"'uid-r', 'controller': true}]}, 'status': {'active': 1}}]");
+	auto_json *pods = quoted_json(
+		"[{'metadata': {'ownerReferences': [{'uid': 'j1', 'controller': true}]}, 'status': "
+		"{'phase': 'Running'}},"
+		" {'metadata': {'ownerReferences': [{'uid': 'j6', 'controller': true}]}, 'status': "
+		"{'phase': 'Succeeded'}}]");
 	struct run_view view = {.run = run};
 	struct plan plan = PLAN_INIT;
 
 	(void)state;
-	run_leave_jobs(&view, jobs, &plan);
+	run_leave_jobs(&view, jobs, pods, &plan);
 	assert_int_equal(plan.len, 1);
 	assert_string_equal(plan.writes[0].name, "goes-on");
 	assert_string_equal(doc_str(plan.writes[0].body, "metadata.uid"), "j1");
