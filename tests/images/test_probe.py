@@ -261,7 +261,8 @@ def test_failing_leaves_a_half_written_folder(probe, tmp_path):
     assert [f.name for f in step.folder.iterdir()] == ["part.0.parquet"]
 
 
-@pytest.mark.parametrize("suffix, code", [("", 1), ("-a2", 1), ("-a3", 0), ("-a10", 0)])
+@pytest.mark.parametrize("suffix, code", [
+    ("", 1), ("-a2", 1), ("-a3", 0), ("-a10", 0), ("-a9f31c20", 1), ("-a9012345", 1)])
 def test_failing_in_the_first_attempts(probe, tmp_path, suffix, code):
     step = Step(tmp_path, run=RUN + suffix, fail_attempts=2)
     assert probe(*step.words()).returncode == code

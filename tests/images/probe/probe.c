@@ -18,7 +18,6 @@
  *     rows N              what the part says
  *     write yes           a sink: no part, no manifest (so is what has the tag `Data writing`)
  */
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
@@ -154,11 +153,14 @@ static void print_arguments(int argc, char **argv)
 	}
 }
 
+/* A run id ends with 8 digits of hexadecimal, which may begin like an attempt; attempts have 4 at
+ * most. */
 static long attempt_of(const char *run_id)
 {
 	const char *dash = strrchr(run_id, '-');
+	size_t len = dash && dash[1] == 'a' ? strspn(dash + 2, "0123456789") : 0;
 
-	if (!dash || dash[1] != 'a' || !isdigit((unsigned char)dash[2]))
+	if (!len || len > 4 || dash[2 + len])
 		return 1;
 	return strtol(dash + 2, NULL, 10);
 }
