@@ -39,6 +39,11 @@ static bool goes_before(const json_t *a, const json_t *b)
 	return order < 0;
 }
 
+static bool has_started(const struct run_view *view)
+{
+	return view->has_jobs || doc_str(view->run, "status.startTime");
+}
+
 /* It had its turn, and may have been submitted outside the cluster before the status said so: only
  * the backend can tell. */
 static bool may_be_outside(const json_t *run)
@@ -56,7 +61,7 @@ static const json_t *whose_turn(const struct run_view *view)
 	const json_t *other;
 	size_t i;
 
-	if (doc_str(view->run, "status.startTime") || view->has_jobs || may_be_outside(view->run))
+	if (has_started(view) || may_be_outside(view->run))
 		return NULL;
 	json_array_foreach (view->runs, i, other) {
 		if (str_eq(doc_str(other, "metadata.uid"), uid) || run_is_final(other) ||
@@ -227,7 +232,7 @@ enum run_admission run_admit(
 	}
 	if (refuse_later_fields(view, plan))
 		return RUN_REFUSED;
-	if (!doc_str(run, "status.startTime") && !view->has_jobs && !may_be_outside(run) &&
+	if (!has_started(view) && !may_be_outside(run) &&
 		str_eq(doc_str(run, "spec.desiredState"), "Cancelled")) {
 		run_status_never_started(view, plan);
 		return RUN_REFUSED;
@@ -353,11 +358,6 @@ struct step_state *run_known_steps(
 		read_step(step, run_id, &known[index]);
 	}
 	return known;
-}
-
-static bool has_started(const struct run_view *view)
-{
-	return view->has_jobs || doc_str(view->run, "status.startTime");
 }
 
 bool run_should_stop(const struct run_view *view, const struct frozen_spec *spec,
