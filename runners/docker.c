@@ -354,7 +354,9 @@ static void read_logs(struct docker_work *work)
 
 static void looked(struct docker_work *work)
 {
-	if (work->broken.class != ERR_NONE) {
+	bool needs_steps = work->kind == DOCKER_OBSERVE || work->kind == DOCKER_SUBMIT;
+
+	if (needs_steps && work->broken.class != ERR_NONE) {
 		err_move(&work->op->err, &work->broken);
 		docker_work_fail(work, -1);
 		return;

@@ -23,13 +23,13 @@ static struct step_state *known_services(
 	return known;
 }
 
-/* The run with the services of its native document as its steps. */
+/* The run with the services of its native document as its steps; without a spec where the document
+ * cannot be read, so that what was started by it can be removed all the same. */
 static void take_project(struct docker_work *work, const struct runner_run *run)
 {
 	work->services = docker_project_steps(run->spec, &work->broken);
-	if (!work->services)
-		return; /* docker.c says so after the look */
-	work->known = known_services(run, work->services);
+	if (work->services)
+		work->known = known_services(run, work->services);
 	work->project = *run;
 	work->project.spec = work->services;
 	work->project.known = work->known;

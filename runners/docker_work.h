@@ -41,7 +41,7 @@ struct docker_work {
 	struct runner_run project;    /* of a native document: its services as the steps */
 	struct frozen_spec *services;
 	struct step_state *known; /* of the services; the strings are the caller's */
-	struct err broken;        /* the document cannot be read */
+	struct err broken;        /* why the document cannot be read: project.spec is NULL then */
 	struct runner_op *op;
 	enum docker_kind kind;
 	struct run_state *ret_state;    /* observe */

@@ -487,6 +487,27 @@ static void a_native_documents_image_is_not_there(void **state)
 	assert_step(&f->d, known_step(f, "write"), STEP_SKIPPED);
 }
 
+/* So with what it had started before: nothing of it is left behind. */
+static void what_cannot_be_read_is_removed(void **state)
+{
+	struct fixture *f = *state;
+	struct runner_op op = {.done = discarded};
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	assert_containers(f, 2);
+	json_object_set_new(doc_get(f->d.spec->json, "native.document.services.load"), "build",
+		json_string("."));
+	f->d.drive.run.cancelling = true;
+	f->d.drive.run.discard = true;
+	runner_docker.cancel(f->d.backend, &f->d.drive.run, &op);
+	while (op.done)
+		turn(&f->d);
+	assert_int_equal(op.result, 0);
+	assert_int_equal(json_array_size(f->fake.containers), 0);
+	assert_int_equal(json_array_size(f->fake.networks), 0);
+}
+
 /* Frozen before this release knew what is wrong with it. */
 static void a_native_document_that_cannot_be_read(void **state)
 {
@@ -532,6 +553,8 @@ int main(void)
 			a_native_documents_image_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_native_document_that_cannot_be_read, setup_native, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_cannot_be_read_is_removed, setup_native, teardown),
 	};
 
 	return cmocka_run_group_tests_name("cli/drive", tests, NULL, NULL);
