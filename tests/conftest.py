@@ -1,11 +1,21 @@
 """Fixtures: an API server alone (`cp_kubectl`), and a cluster with a node on which the operator is
 installed by Helm (`operator`). Both are made once a session and gone afterwards."""
 import os
+import signal
 import subprocess
 
 import pytest
 
 from kit import ROOT, Cluster, Failed, helm_install
+
+
+def pytest_configure():
+    """A run that is told to end takes down what its fixtures started, as at Ctrl-C."""
+    def end(*_):
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 @pytest.fixture(scope="session")
