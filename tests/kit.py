@@ -3,6 +3,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -208,6 +209,26 @@ class Namespace:
             steps.append(probe_step(step_name, consumes=["a"] if i else None,
                                     produces=None if i else ["a"], arguments=given, **extra))
         return self.pipeline(name, steps, **spec)
+
+    def condition(self, kind, name):
+        """Its Ready; one that it does not have yet is Unknown."""
+        found = self.get(kind, name) or {}
+        return next((c for c in found.get("status", {}).get("conditions", [])
+                     if c["type"] == "Ready"), {"status": "Unknown", "reason": "", "message": ""})
+
+    def ready(self):
+        self.wait("the backend", lambda: self.condition("fbe", "default")["status"] == "True")
+
+    def unready(self):
+        """What it says when it is not."""
+        return self.wait("the backend to be unready", lambda: (
+            lambda c: c["status"] == "False" and c)(self.condition("fbe", "default")))
+
+    def remove(self):
+        """With what its runs have outside the cluster."""
+        self.kubectl("delete", "fpl,frun", "--all", "--wait")
+        self.cluster.kubectl("delete", "namespace", self.name, "--wait=false")
+        shutil.rmtree(self.data, ignore_errors=True)
 
     def apply(self, *objects):
         return self.cluster.apply(*objects, ns=self.name)

@@ -65,19 +65,11 @@ class Lab(Namespace):
         return {"apiVersion": "fondant.ai/v1alpha1", "kind": "FondantPipeline",
                 "metadata": {"name": name}, "spec": {"steps": steps, **spec}}
 
-    def condition(self, kind, name):
-        found = self.get(kind, name) or {}
-        return next((c for c in found.get("status", {}).get("conditions", [])
-                     if c["type"] == "Ready"), {"status": "Unknown", "reason": ""})
-
     def runs(self, run, step):
         def running():
             found = self.get("frun", run)
             return "steps" in found.get("status", {}) and phases_of(found)[step] == "Running"
         self.wait(f"{step} of {run} to run", running)
-
-    def ready(self):
-        return self.wait("the backend", lambda: self.condition("fbe", "default")["status"] == "True")
 
 
 @pytest.fixture
@@ -87,9 +79,7 @@ def lab(operator, docker):
     found.apply(found.secret(), found.backend())
     found.ready()
     yield found
-    found.kubectl("delete", "fpl,frun", "--all", "--wait")
-    operator.kubectl("delete", "namespace", found.name, "--wait=false")
-    shutil.rmtree(found.data, ignore_errors=True)
+    found.remove()
 
 
 def containers(lab, run):
@@ -170,8 +160,7 @@ def test_credentials_that_are_wrong_are_said_and_mended(lab):
                     "other.key", "-out", "other.crt", "-days", "2", "-subj", "/CN=other"],
                    cwd=lab.docker.folder, check=True, capture_output=True)
     lab.apply(lab.secret("other.crt"))
-    said = lab.wait("the backend to be unready", lambda: (lambda c: c["status"] == "False" and c)(
-        lab.condition("fbe", "default")))
+    said = lab.unready()
     assert "certificate" in said["message"].lower(), said
     lab.apply(lab.secret())
     lab.ready()

@@ -3,7 +3,6 @@ account that it asks the cluster for, and follows what it has submitted. The ser
 judges by the vendor's messages (tests/kubeflow_server.py)."""
 import base64
 import json
-import shutil
 import subprocess
 
 import pytest
@@ -66,11 +65,6 @@ class Lab(Namespace):
                 "metadata": {"name": name}, "spec": {
                     "workingDirectory": "s3://lake/fondant", "steps": steps, **spec}}
 
-    def ready(self):
-        found = self.get("fbe", "default") or {}
-        return next((c for c in found.get("status", {}).get("conditions", [])
-                     if c["type"] == "Ready"), {"status": "Unknown"})
-
 
 @pytest.fixture
 def lab(operator, server):
@@ -87,11 +81,9 @@ def lab(operator, server):
              "tls": {"secretRef": {"name": "kfp-tls"}},
              "auth": {"serviceAccountToken": {"serviceAccountName": "kfp-client",
                                               "audience": AUDIENCE}}}}})
-    found.wait("the backend", lambda: found.ready()["status"] == "True")
+    found.ready()
     yield found
-    found.kubectl("delete", "fpl,frun", "--all", "--wait")
-    operator.kubectl("delete", "namespace", found.name, "--wait=false")
-    shutil.rmtree(found.data, ignore_errors=True)
+    found.remove()
 
 
 def test_a_run_is_submitted_and_followed(lab, server):

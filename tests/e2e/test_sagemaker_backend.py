@@ -1,7 +1,6 @@
 """A FondantBackend of kind sagemaker: the controller signs with the keys of a Secret, and follows what it
 has started. AWS is moto, its signature check on, with what it lacks (tests/sagemaker_server.py)."""
 import json
-import shutil
 import subprocess
 
 import pytest
@@ -68,11 +67,6 @@ class Lab(Namespace):
                     "workingDirectory": "s3://lake/fondant", "imageDigestPolicy": "Ignore",
                     "steps": steps, **spec}}
 
-    def ready(self):
-        found = self.get("fbe", "default") or {}
-        return next((c for c in found.get("status", {}).get("conditions", [])
-                     if c["type"] == "Ready"), {"status": "Unknown", "message": ""})
-
     def runs(self, run):
         self.wait("it to run", lambda: "steps" in self.get("frun", run)["status"]
                   and phases_of(self.get("frun", run))["s1"] == "Running")
@@ -87,11 +81,9 @@ def lab(operator, server):
         "metadata": {"name": "default"}, "spec": {"sagemaker": {
             "region": "eu-west-1", "roleArn": ROLE,
             "auth": {"accessKey": {"secretRef": {"name": "aws"}}}}}})
-    found.wait("the backend", lambda: found.ready()["status"] == "True")
+    found.ready()
     yield found
-    found.kubectl("delete", "fpl,frun", "--all", "--wait")
-    operator.kubectl("delete", "namespace", found.name, "--wait=false")
-    shutil.rmtree(found.data, ignore_errors=True)
+    found.remove()
 
 
 def test_a_run_is_started_and_followed(lab, server):
@@ -131,11 +123,10 @@ def test_a_deleted_run_is_stopped(lab, server):
 
 def test_keys_that_are_refused_are_said_and_mended(lab, server):
     lab.apply(lab.secret({**server.keys["full"], "AWS_SECRET_ACCESS_KEY": "wrong"}))
-    said = lab.wait("the backend to be unready", lambda: (
-        lambda c: c["status"] == "False" and c)(lab.ready()))
+    said = lab.unready()
     assert "SignatureDoesNotMatch" in said["message"] and "wrong" not in said["message"]
     lab.apply(lab.secret(server.keys["full"]))
-    lab.wait("the backend", lambda: lab.ready()["status"] == "True")
+    lab.ready()
 
 
 def test_the_controller_is_killed_again_and_again(lab, operator, server):
