@@ -10,6 +10,7 @@
  *   observe: GET the run
  *   submit:  GET the run -> the experiment's id (once) -> POST the run
  *   cancel:  GET the run -> terminate it
+ *   logs:    GET the run
  */
 #include <stdlib.h>
 #include <string.h>
@@ -83,16 +84,14 @@ struct kubeflow {
 	struct map posted; /* id of a run -> when it was posted without an answer, int64_t ms */
 };
 
-enum kind { OBSERVE, SUBMIT, CANCEL, PROBE };
-
 /* One runner_op under way. */
 struct work {
 	struct kubeflow *kubeflow;
 	const struct runner_run *run;
 	struct runner_op *op;
-	enum kind kind;
 	struct run_state *ret_state;    /* observe */
 	struct runner_probe *ret_probe; /* probe */
+	struct runner_logs *logs;       /* logs */
 	struct run_state state;
 	char id[REMOTE_UUID_SIZE];
 	struct kubeflow_call call;
@@ -127,15 +126,14 @@ static void kubeflow_close(void *backend)
 
 /* --- calls --- */
 
-static struct work *work_new(struct kubeflow *kubeflow, const struct runner_run *run,
-	struct runner_op *op, enum kind kind)
+static struct work *work_new(
+	struct kubeflow *kubeflow, const struct runner_run *run, struct runner_op *op)
 {
 	struct work *work = xnew(struct work);
 
 	work->kubeflow = kubeflow;
 	work->run = run;
 	work->op = op;
-	work->kind = kind;
 	if (run)
 		remote_uuid(run->uid, work->id);
 	op->result = 0;
@@ -230,7 +228,7 @@ static void run_seen(struct kubeflow_call *call)
 static void kubeflow_run_observe(void *backend, const struct runner_run *run,
 	struct run_state *ret_state, struct runner_op *op)
 {
-	struct work *work = work_new(backend, run, op, OBSERVE);
+	struct work *work = work_new(backend, run, op);
 
 	work->ret_state = ret_state;
 	if (!remote_open_look(run, work->id, &work->state)) {
@@ -412,7 +410,7 @@ static void may_submit(struct kubeflow_call *call)
 
 static void kubeflow_submit(void *backend, const struct runner_run *run, struct runner_op *op)
 {
-	ask(work_new(backend, run, op, SUBMIT), "GET", "", may_submit);
+	ask(work_new(backend, run, op), "GET", "", may_submit);
 }
 
 /* --- cancel --- */
@@ -447,7 +445,57 @@ static void may_cancel(struct kubeflow_call *call)
 
 static void kubeflow_cancel(void *backend, const struct runner_run *run, struct runner_op *op)
 {
-	ask(work_new(backend, run, op, CANCEL), "GET", "", may_cancel);
+	ask(work_new(backend, run, op), "GET", "", may_cancel);
+}
+
+/* --- logs --- */
+
+/*
+ * Not what was printed, but where it is to be read. The server hands out the log of a pod that one
+ * knows by name, and does not tell which pod is a step's (kfp-argo.md A.3), but its page does; the
+ * pods of a run have its id as a label.
+ */
+static char *logs_text(const struct work *work)
+{
+	const struct kubeflow_server *server = &work->kubeflow->server;
+	const struct runner_logs *logs = work->logs;
+	auto_free char *page = kubeflow_run_url(server, work->id);
+
+	return xasprintf(
+		"# what step %s printed is on the run's page: %s\n"
+		"# or, of every step whose pod is there still:\n"
+		"kubectl logs --namespace %s --selector pipeline/runid=%s --container main "
+		"--prefix --tail %lld%s\n",
+		logs->step, page, server->namespace_ ? server->namespace_ : "kubeflow", work->id,
+		logs->tail_lines ? (long long)logs->tail_lines : -1,
+		logs->follow ? " --follow --max-log-requests 100" : "");
+}
+
+static void run_of_logs_seen(struct kubeflow_call *call)
+{
+	struct work *work = work_of(call);
+	auto_free char *text = NULL;
+
+	if (call->api.status == 404) {
+		work->op->result =
+			err_set(&work->op->err, ERR_USER, "NoLogs", TITLE " has no such run");
+		finish(work);
+	} else if (!answered(call)) {
+		fail_call(work, "get the run");
+	} else {
+		text = logs_text(work);
+		work->logs->data(work->logs, text, strlen(text));
+		finish(work);
+	}
+}
+
+static void kubeflow_logs(
+	void *backend, const struct runner_run *run, struct runner_logs *logs, struct runner_op *op)
+{
+	struct work *work = work_new(backend, run, op);
+
+	work->logs = logs;
+	ask(work, "GET", "", run_of_logs_seen);
 }
 
 /* --- probe --- */
@@ -484,7 +532,7 @@ static void health_seen(struct kubeflow_call *call)
 
 static void kubeflow_probe(void *backend, struct runner_probe *ret_probe, struct runner_op *op)
 {
-	struct work *work = work_new(backend, NULL, op, PROBE);
+	struct work *work = work_new(backend, NULL, op);
 
 	work->ret_probe = ret_probe;
 	kubeflow_begin(&work->kubeflow->server, &work->call, "GET", "/healthz");
@@ -514,5 +562,6 @@ const struct runner runner_kubeflow = {
 	.observe = kubeflow_run_observe,
 	.submit = kubeflow_submit,
 	.cancel = kubeflow_cancel,
+	.logs = kubeflow_logs,
 	.op_cancel = kubeflow_op_cancel,
 };

@@ -117,6 +117,18 @@ def test_a_run_to_its_end(lab):
         "load": "Succeeded", "write": "Succeeded"}
 
 
+def test_where_logs_are(lab):
+    lab.run(lab.write(), "logged")
+    run = lab.of("logged")["body"]["run_id"]
+    said = lab.call("logs", "logged", "load", "--tail", "7").stdout
+    assert f"/#/runs/details/{run}\n" in said
+    assert f" --selector pipeline/runid={run} --container main --prefix --tail 7\n" in said
+    every = lab.call("logs", "logged").stdout
+    assert every.count("==>") == 2 and every.count(" --tail -1\n") == 2
+    missing = lab.call("logs", "never", "load")
+    assert missing.returncode == 1 and "no such run" in missing.stderr
+
+
 def test_a_failure(lab):
     done = lab.run(lab.write("fail"), "broken", "-o", "json", code=1)
     result = json.loads(done.stdout[done.stdout.index("{\n"):])
