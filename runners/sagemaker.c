@@ -6,6 +6,7 @@
  *            -> ListPipelineExecutionSteps -> DescribeProcessingJob of what failed
  *   submit:  find it -> put what it reads to S3 -> create or update the pipeline -> start it
  *   cancel:  find it -> StopPipelineExecution
+ *   logs:    find it -> ListPipelineExecutionSteps -> the log of the step's job
  *
  * The token of a start is made of the UID too, so that a start whose answer was lost gives the same
  * execution again.
@@ -35,6 +36,7 @@
 #include "doc/path.h"
 #include "runners/remote.h"
 #include "runners/sagemaker_definition.h"
+#include "runners/sagemaker_logs.h"
 #include "runners/sagemaker_native.h"
 #include "runners/sagemaker_observe.h"
 #include "runners/sagemaker_server.h"
@@ -75,6 +77,9 @@ struct work {
 	json_t *execution, *steps;
 	size_t detail;
 	int details;
+	/* logs */
+	struct runner_logs *logs;
+	struct sagemaker_logs reading;
 	/* submit */
 	json_t *document;
 	char *definition, *description, *version;
@@ -182,6 +187,7 @@ static void work_free(struct work *work)
 	loop_defer_del(&work->turn);
 	loop_defer_del(&work->defer);
 	sagemaker_call_free(&work->call);
+	sagemaker_logs_free(&work->reading);
 	aws_wait_cancel(&work->keys);
 	s3_op_free(&work->put);
 	s3_client_free(work->s3);
@@ -372,6 +378,7 @@ static void ask_details(struct work *work)
 }
 
 static void list_steps(struct work *work, const char *next);
+static void read_logs(struct work *work);
 
 static void steps_listed(struct sagemaker_call *call)
 {
@@ -389,6 +396,8 @@ static void steps_listed(struct sagemaker_call *call)
 		next = xstrdup(doc_str(call->api.answer, "NextToken"));
 	if (next && ++work->pages < PAGES_MAX)
 		list_steps(work, next);
+	else if (work->logs)
+		read_logs(work);
 	else
 		ask_details(work);
 }
@@ -768,6 +777,64 @@ static void sagemaker_cancel(void *backend, const struct runner_run *run, struct
 		find(work, stop);
 }
 
+/* --- logs --- */
+
+static void logs_read(struct sagemaker_logs *reading)
+{
+	struct work *work = container_of(reading, struct work, reading);
+
+	if (reading->err.class != ERR_NONE) {
+		work->op->result = -1;
+		err_move(&work->op->err, &reading->err);
+	}
+	finish(work);
+}
+
+static void have_no_logs(struct work *work, const char *why)
+{
+	work->op->result = err_set(&work->op->err, ERR_USER, "NoLogs", "%s", why);
+	finish(work);
+}
+
+static void read_logs(struct work *work)
+{
+	auto_free char *job = sagemaker_step_job(work->steps, work->logs->step);
+	auto_free char *why = NULL;
+
+	if (!job) {
+		why = xasprintf("step %s of run %s has no processing job", work->logs->step,
+			work->run->name);
+		have_no_logs(work, why);
+		return;
+	}
+	work->reading = (struct sagemaker_logs){
+		.server = &work->sagemaker->server, .logs = work->logs, .done = logs_read};
+	sagemaker_logs_read(&work->reading, job);
+}
+
+static void find_step(struct work *work)
+{
+	if (!work->arn) {
+		have_no_logs(work, TITLE " has no such run");
+		return;
+	}
+	work->steps = json_array();
+	work->pages = 0;
+	list_steps(work, NULL);
+}
+
+static void sagemaker_read_logs(
+	void *backend, const struct runner_run *run, struct runner_logs *logs, struct runner_op *op)
+{
+	struct work *work = work_new(backend, run, op);
+
+	work->logs = logs;
+	if (known_arn(work))
+		find_step(work);
+	else
+		find(work, find_step);
+}
+
 /* --- probe --- */
 
 static void probed(struct sagemaker_call *call)
@@ -815,5 +882,6 @@ const struct runner runner_sagemaker = {
 	.observe = sagemaker_run_observe,
 	.submit = sagemaker_submit,
 	.cancel = sagemaker_cancel,
+	.logs = sagemaker_read_logs,
 	.op_cancel = sagemaker_op_cancel,
 };

@@ -81,6 +81,19 @@ char *sagemaker_failed_job(const struct runner_run *run, const json_t *step)
 	return xstrdup(job_of(step));
 }
 
+char *sagemaker_step_job(const json_t *steps, const char *name)
+{
+	const json_t *step;
+	const char *job = NULL;
+	size_t i;
+
+	json_array_foreach (steps, i, step) {
+		if (str_eq(doc_str(step, "StepName"), name) && job_of(step))
+			job = job_of(step);
+	}
+	return job ? xstrdup(job) : NULL;
+}
+
 /* --- steps --- */
 
 static int exit_code_of(const char *words)

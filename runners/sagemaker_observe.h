@@ -22,4 +22,8 @@ void sagemaker_observe(const struct runner_run *run, const json_t *execution, co
  * Owned. */
 char *sagemaker_failed_job(const struct runner_run *run, const json_t *step);
 
+/* The name of the processing job that a step ran in last, of steps as above; NULL: none is known.
+ * Owned. */
+char *sagemaker_step_job(const json_t *steps, const char *name);
+
 #endif

@@ -29,16 +29,31 @@ static bool is_region(const char *region)
 	       !region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")];
 }
 
-/* Owned. */
-static char *address_of(const struct runner_settings *settings, const char *region)
+static void endpoint_clear(struct sagemaker_endpoint *endpoint)
 {
-	const char *url = settings->local_endpoints ? doc_str(settings->spec, "endpoint") : NULL;
+	free(endpoint->url);
+	free(endpoint->host);
+	*endpoint = (struct sagemaker_endpoint){0};
+}
 
-	if (!url)
-		url = variable("AWS_ENDPOINT_URL_SAGEMAKER");
-	if (!url)
-		url = variable("AWS_ENDPOINT_URL");
-	return url ? xstrdup(url) : aws_endpoint("api.sagemaker", region);
+/* given: its address; NULL: the environment's, of that variable or of all services, else the
+ * service's own at `host`. */
+static int endpoint_init(struct sagemaker_endpoint *endpoint, const char *given, const char *name,
+	const char *host, const char *region, struct err *err)
+{
+	auto_url_parts parts = {0};
+	auto_free char *address = NULL;
+
+	if (!given)
+		given = variable(name);
+	if (!given)
+		given = variable("AWS_ENDPOINT_URL");
+	address = given ? xstrdup(given) : aws_endpoint(host, region);
+	if (url_split(address, &parts, err) < 0)
+		return -1;
+	endpoint->url = xasprintf("%s://%s/", parts.scheme, parts.authority);
+	endpoint->host = xstrdup(parts.authority);
+	return 0;
 }
 
 int sagemaker_server_init(struct sagemaker_server *server, struct loop *loop,
@@ -47,23 +62,23 @@ int sagemaker_server_init(struct sagemaker_server *server, struct loop *loop,
 	const char *region = doc_str(settings->spec, "region");
 	struct http_client_options options = {
 		.user_agent = "fondant", .max_connections = CONNECTIONS};
-	auto_url_parts parts = {0};
-	auto_free char *address = NULL;
+	const char *given = settings->local_endpoints ? doc_str(settings->spec, "endpoint") : NULL;
 
-	*server = (struct sagemaker_server){.loop = loop};
+	*server = (struct sagemaker_server){.loop = loop,
+		.api = {.service = "sagemaker", .target = "SageMaker"},
+		.logs = {.service = "logs", .target = "Logs_20140328"}};
 	if (!is_region(region))
 		return err_set(err, ERR_USER, "InvalidEndpoint",
 			"sagemaker.region: give a region such as eu-west-1");
-	address = address_of(settings, region);
-	if (url_split(address, &parts, err) < 0 ||
-		http_client_new(loop, &options, &server->client, err) < 0)
-		return -1;
-	if (aws_auth_init(&server->auth, loop, server->client, settings, err) < 0) {
+	if (endpoint_init(&server->api, given, "AWS_ENDPOINT_URL_SAGEMAKER", "api.sagemaker",
+		    region, err) < 0 ||
+		endpoint_init(&server->logs, NULL, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "logs",
+			region, err) < 0 ||
+		http_client_new(loop, &options, &server->client, err) < 0 ||
+		aws_auth_init(&server->auth, loop, server->client, settings, err) < 0) {
 		sagemaker_server_clear(server);
 		return -1;
 	}
-	server->url = xasprintf("%s://%s/", parts.scheme, parts.authority);
-	server->host = xstrdup(parts.authority);
 	server->region = xstrdup(region);
 	return 0;
 }
@@ -72,8 +87,8 @@ void sagemaker_server_clear(struct sagemaker_server *server)
 {
 	aws_auth_clear(&server->auth);
 	http_client_free(server->client);
-	free(server->url);
-	free(server->host);
+	endpoint_clear(&server->api);
+	endpoint_clear(&server->logs);
 	free(server->region);
 	*server = (struct sagemaker_server){0};
 }
@@ -108,14 +123,14 @@ static int sign(struct api_call *api, struct strvec *headers, struct err *err)
 
 	if (!aws_auth_keys(&server->auth, &keys)) /* they ended between two tries */
 		return err_set(err, ERR_TRANSIENT, "KeysEnded", "the keys have ended");
-	strvec_addf(headers, "X-Amz-Target: SageMaker.%s", call->operation);
+	strvec_addf(headers, "X-Amz-Target: %s.%s", call->endpoint->target, call->operation);
 	sigv4_sign(&keys,
 		&(struct sigv4_request){.method = "POST",
-			.host = server->host,
+			.host = call->endpoint->host,
 			.path = "/",
 			.query = "",
 			.region = server->region,
-			.service = "sagemaker",
+			.service = call->endpoint->service,
 			.body = call->body,
 			.body_len = strlen(call->body),
 			.now_s = time_wall_ms() / 1000},
@@ -209,11 +224,13 @@ static void answered(struct api_call *api)
 	}
 }
 
-void sagemaker_send(struct sagemaker_server *server, struct sagemaker_call *call,
-	const char *operation, json_t *body, void (*done)(struct sagemaker_call *call))
+static void send_to(const struct sagemaker_endpoint *endpoint, struct sagemaker_server *server,
+	struct sagemaker_call *call, const char *operation, json_t *body,
+	void (*done)(struct sagemaker_call *call))
 {
 	sagemaker_call_free(call);
 	call->server = server;
+	call->endpoint = endpoint;
 	call->done = done;
 	call->operation = operation;
 	call->body = doc_json_dump(body);
@@ -221,7 +238,7 @@ void sagemaker_send(struct sagemaker_server *server, struct sagemaker_call *call
 	call->api = (struct api_call){.loop = server->loop,
 		.client = server->client,
 		.method = "POST",
-		.url = server->url,
+		.url = endpoint->url,
 		.gate = &server->gate,
 		.content_type = "application/x-amz-json-1.1",
 		.body = call->body,
@@ -230,6 +247,18 @@ void sagemaker_send(struct sagemaker_server *server, struct sagemaker_call *call
 		.prepare = sign,
 		.done = answered};
 	aws_auth_get(&server->auth, &call->wait, authorized);
+}
+
+void sagemaker_send(struct sagemaker_server *server, struct sagemaker_call *call,
+	const char *operation, json_t *body, void (*done)(struct sagemaker_call *call))
+{
+	send_to(&server->api, server, call, operation, body, done);
+}
+
+void sagemaker_send_logs(struct sagemaker_server *server, struct sagemaker_call *call,
+	const char *operation, json_t *body, void (*done)(struct sagemaker_call *call))
+{
+	send_to(&server->logs, server, call, operation, body, done);
 }
 
 bool sagemaker_answered(const struct sagemaker_call *call)
@@ -249,7 +278,8 @@ bool sagemaker_not_found(const struct sagemaker_call *call)
 {
 	const char *words = sagemaker_words(call);
 
-	if (str_eq(call->error, "ResourceNotFound"))
+	if (str_eq(call->error, "ResourceNotFound") ||
+		str_eq(call->error, "ResourceNotFoundException"))
 		return true;
 	return str_eq(call->error, "ValidationException") && words &&
 	       (strstr(words, "Could not find") || strstr(words, "does not exist"));

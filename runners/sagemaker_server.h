@@ -1,7 +1,8 @@
 /*
- * The API of Amazon SageMaker in one region, and its calls: AWS JSON 1.1, signed. Keys are fetched
- * before a call that has none, and once more where they are refused.
- * Sources: cloud-backends.md 1.1 (protocol), 1.2 (operations, errors, retries).
+ * The APIs of Amazon SageMaker and of CloudWatch Logs in one region, and their calls: AWS JSON 1.1,
+ * signed. Keys are fetched before a call that has none, and once more where they are refused.
+ * Sources: cloud-backends.md 1.1 (protocol), 1.2 (operations, errors, retries); the Amazon
+ * CloudWatch Logs API reference.
  */
 #ifndef RUNNERS_SAGEMAKER_SERVER_H
 #define RUNNERS_SAGEMAKER_SERVER_H
@@ -9,19 +10,27 @@
 #include "net/s3.h"
 #include "runners/aws_auth.h"
 
+/* Where a service is, and what its requests are signed for. */
+struct sagemaker_endpoint {
+	char *url;           /* "https://api.sagemaker.eu-west-1.amazonaws.com/" */
+	char *host;          /* of the Host header */
+	const char *service; /* "sagemaker" */
+	const char *target;  /* "SageMaker", before an operation's name */
+};
+
 struct sagemaker_server {
 	struct loop *loop;
 	struct http_client *client;
 	struct api_gate gate; /* of every call */
 	struct aws_auth auth;
-	char *url;  /* "https://api.sagemaker.eu-west-1.amazonaws.com/" */
-	char *host; /* of the Host header */
+	struct sagemaker_endpoint api, logs;
 	char *region;
 };
 
 /*
  * settings: FondantBackend.spec.sagemaker; `endpoint` in it, which only kubectl-fondant sets, else
- * $AWS_ENDPOINT_URL_SAGEMAKER or $AWS_ENDPOINT_URL, is another address. Class user:
+ * $AWS_ENDPOINT_URL_SAGEMAKER or $AWS_ENDPOINT_URL, is another address;
+ * $AWS_ENDPOINT_URL_CLOUDWATCH_LOGS or $AWS_ENDPOINT_URL one of the logs. Class user:
  * InvalidEndpoint, and what aws_auth_init says.
  */
 int sagemaker_server_init(struct sagemaker_server *server, struct loop *loop,
@@ -43,6 +52,7 @@ struct sagemaker_call {
 	/* --- private --- */
 	struct aws_wait wait;
 	struct loop_timer timer;
+	const struct sagemaker_endpoint *endpoint;
 	const char *operation;
 	char *body;
 	bool again; /* the keys were refused once */
@@ -55,9 +65,12 @@ struct sagemaker_call {
  */
 void sagemaker_send(struct sagemaker_server *server, struct sagemaker_call *call,
 	const char *operation, json_t *body, void (*done)(struct sagemaker_call *call));
+/* The same of CloudWatch Logs: "GetLogEvents". */
+void sagemaker_send_logs(struct sagemaker_server *server, struct sagemaker_call *call,
+	const char *operation, json_t *body, void (*done)(struct sagemaker_call *call));
 /* It answered what was asked for. */
 bool sagemaker_answered(const struct sagemaker_call *call);
-/* There is no such pipeline or execution; moto says ValidationException, and it in words. */
+/* There is no such pipeline, execution or log; moto says ValidationException, and it in words. */
 bool sagemaker_not_found(const struct sagemaker_call *call);
 /* The service's words; NULL: none. Borrowed. */
 const char *sagemaker_words(const struct sagemaker_call *call);

@@ -1,7 +1,8 @@
 """Stands in for Amazon SageMaker Pipelines: python tests/sagemaker_server.py [options of moto_server],
-in the environment of `tests/deps s3`. moto has the protocol, the signatures, pipelines and S3; here is
-what it lacks: requests are judged by the service model that botocore carries, executions take time and
-have steps, tokens are remembered, what is not there is ResourceNotFound, executions can be stopped.
+in the environment of `tests/deps s3`. moto has the protocol, the signatures, pipelines, S3 and the
+logs that a test puts there; here is what it lacks: requests are judged by the service models that
+botocore carries, executions take time and have steps with jobs, tokens are remembered, what is not
+there is ResourceNotFound, executions can be stopped.
 
 A step runs for a second once those that it depends on have succeeded; it fails when its arguments have
 the word `fail`, and never ends when they have `hang`. The first $THROTTLE calls of every operation
@@ -17,6 +18,7 @@ from pathlib import Path
 import botocore.session
 from botocore.validate import ParamValidator
 from moto.core.responses import ActionResult
+from moto.logs.responses import LogsResponse
 from moto.sagemaker import models, responses
 from moto.sagemaker.exceptions import SagemakerClientError
 from moto.server import main
@@ -25,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent / "integration"))
 from sagemaker_model import limits  # noqa: E402
 
 SECONDS = 1.0
-SERVICE = botocore.session.get_session().get_service_model("sagemaker")
+SESSION = botocore.session.get_session()
 CALLS = Counter()
 Response = responses.SageMakerResponse
 
@@ -72,7 +74,8 @@ class Life:
 
     def rows(self):
         begun, now = self.steps()
-        job = self.execution.arn.split(":pipeline/")[0] + ":processing-job/pipelines-"
+        service, execution = self.execution.arn.split(":pipeline/")
+        job = f"{service}:processing-job/pipelines-{execution.split('/')[-1]}-"
         for name, (start, ends, fails) in begun.items():
             over = ends is not None and ends <= now
             row = {"StepName": name, "StartTime": start, "AttemptCount": 1,
@@ -107,9 +110,9 @@ models.FakePipelineExecution.pipeline_execution_status = property(
 
 # --- operations ------------------------------------------------------------------------------------
 
-def judge(operation, request):
+def judge(service, operation, request):
     """By botocore's validator, and by the maxima and patterns that it leaves out."""
-    shape = SERVICE.operation_model(operation).input_shape
+    shape = SESSION.get_service_model(service).operation_model(operation).input_shape
     report = ParamValidator().validate(request, shape)
     wrong = [report.generate_report()] if report.has_errors() else list(
         limits(shape, request, operation))
@@ -160,6 +163,18 @@ def stop(self, request, proceed):
     return ActionResult({"PipelineExecutionArn": request["PipelineExecutionArn"]})
 
 
+def describe_job(self, request, proceed):
+    for life in LIVES.values():
+        for row in life.rows():
+            arn = row["Metadata"]["ProcessingJob"]["Arn"]
+            if arn.endswith(f"/{request['ProcessingJobName']}"):
+                status = {"Executing": "InProgress", "Succeeded": "Completed"}.get(
+                    row["StepStatus"], row["StepStatus"])
+                return ActionResult({"ProcessingJobArn": arn, "ProcessingJobStatus": status})
+    raise Refused("ValidationException", "Could not find requested job with name: "
+                  + request["ProcessingJobName"])
+
+
 def of_pipeline(self, request, proceed):
     known(self.sagemaker_backend, request["PipelineName"])
     return proceed(self)
@@ -173,28 +188,31 @@ OPERATIONS = {"CreatePipeline": as_it_is, "UpdatePipeline": of_pipeline,
               "DescribePipeline": of_pipeline, "ListPipelines": as_it_is,
               "StartPipelineExecution": start, "DescribePipelineExecution": describe_execution,
               "ListPipelineExecutions": of_pipeline, "ListPipelineExecutionSteps": list_steps,
-              "StopPipelineExecution": stop, "DescribePipelineDefinitionForExecution": as_it_is}
+              "StopPipelineExecution": stop, "DescribePipelineDefinitionForExecution": as_it_is,
+              "DescribeProcessingJob": describe_job}
 
 
 def snake(name):
     return "".join("_" + c.lower() if c.isupper() else c for c in name)[1:]
 
 
-def install(operation, act):
-    proceed = getattr(Response, snake(operation), None)
+def install(service, response, operation, act):
+    proceed = getattr(response, snake(operation), None)
 
     def respond(self):
         request = json.loads(self.body)
         CALLS[operation] += 1
         if CALLS[operation] <= int(os.environ.get("THROTTLE", "0")):
             raise Refused("ThrottlingException", "Rate exceeded")
-        judge(operation, request)
+        judge(service, operation, request)
         return act(self, request, proceed)
-    setattr(Response, snake(operation), respond)
+    setattr(response, snake(operation), respond)
 
 
 for name, action in OPERATIONS.items():
-    install(name, action)
+    install("sagemaker", Response, name, action)
+for name in ("DescribeLogStreams", "GetLogEvents"):
+    install("logs", LogsResponse, name, as_it_is)
 
 if __name__ == "__main__":
     main(sys.argv[1:])

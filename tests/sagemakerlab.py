@@ -1,9 +1,19 @@
 """What the tests of SageMaker share: who is known to moto there, and what the vendor's client sees."""
+import json
+import re
+
+from kit import ROOT
+
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/probe:1"
 ROLE = "arn:aws:iam::123456789012:role/pipeline"
 
+# What docs/backends.md says that a policy needs, and no more.
+POLICY = json.loads(re.search(r"```json\n(.*?)```", (ROOT / "docs/backends.md").read_text(), re.S)[1])
+ACTIONS = [action for statement in POLICY["Statement"] for action in (
+    statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])]
+
 # Makes the users whose keys are used, a role to take, and the bucket; prints the keys.
-SETUP = """
+SETUP = f"ACTIONS = {ACTIONS}" + """
 import boto3, json, sys
 def client(service):
     return boto3.client(service, endpoint_url=sys.argv[1], region_name="eu-west-1",
@@ -21,11 +31,11 @@ document = json.dumps({"Version": "2012-10-17", "Statement": [
 iam.create_role(RoleName="runs", AssumeRolePolicyDocument=document)
 iam.put_role_policy(RoleName="runs", PolicyName="p", PolicyDocument=json.dumps({
     "Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": ["sagemaker:*", "s3:*"], "Resource": "*"}]}))
+        {"Effect": "Allow", "Action": ACTIONS, "Resource": "*"}]}))
 client("s3").create_bucket(Bucket="lake",
                            CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-print(json.dumps({"full": user("full", ["sagemaker:*", "s3:*"]), "nobody": user("nobody", ["s3:List*"]),
-                  "hop": user("hop", ["sts:*"])}))
+print(json.dumps({"operator": user("operator", ACTIONS), "nobody": user("nobody", ["s3:List*"]),
+                  "hop": user("hop", ["sts:*"]), "admin": user("admin", ["sagemaker:*", "logs:*"])}))
 """
 
 LOOK = """
@@ -45,4 +55,22 @@ for pipeline in client.list_pipelines()["PipelineSummaries"]:
             "definition": json.loads(client.describe_pipeline_definition_for_execution(
                 PipelineExecutionArn=arn)["PipelineDefinition"])})
 print(json.dumps(found))
+"""
+
+# PUT ENDPOINT JOB LINE...: what a job's machine has printed; the group and the stream are made.
+PUT = """
+import boto3, sys, time
+logs = boto3.client("logs", endpoint_url=sys.argv[1], region_name="eu-west-1")
+place = {"logGroupName": "/aws/sagemaker/ProcessingJobs"}
+try:
+    logs.create_log_group(**place)
+except logs.exceptions.ResourceAlreadyExistsException:
+    pass
+place["logStreamName"] = sys.argv[2] + "/algo-1-1800000000"
+try:
+    logs.create_log_stream(**place)
+except logs.exceptions.ResourceAlreadyExistsException:
+    pass
+logs.put_log_events(**place, logEvents=[
+    {"timestamp": int(time.time() * 1000), "message": line} for line in sys.argv[3:]])
 """

@@ -12,6 +12,7 @@
 #include "cli/drive.h"
 #include "cli/frozen.h"
 #include "cli/output.h"
+#include "cli/run_tree.h"
 #include "cli/secrets.h"
 #include "doc/json.h"
 #include "doc/path.h"
@@ -180,19 +181,10 @@ static json_t *result_tree(const struct running *r)
 	json_t *steps = json_array();
 
 	for (int i = 0; i < drive->steps_len; i++) {
-		const struct step_state *step = &drive->known[i];
 		const char *name =
 			drive->names.len ? drive->names.items[i] : r->spec->steps[i].name;
-		json_t *json = json_pack(
-			"{s:s, s:s}", "name", name, "phase", step_phase_name(step->phase));
 
-		if (step->reason && step->phase != STEP_SUCCEEDED)
-			json_object_set_new(json, "reason", json_string(step->reason));
-		if (step->message && step->phase != STEP_SUCCEEDED)
-			json_object_set_new(json, "message", json_string(step->message));
-		if (step->phase == STEP_FAILED && step->exit_code >= 0)
-			json_object_set_new(json, "exitCode", json_integer(step->exit_code));
-		json_array_append_new(steps, json);
+		json_array_append_new(steps, run_tree_step(name, &drive->known[i]));
 	}
 	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:o}", "run", drive->run.name, "runID",
 		drive->run.run_id, "backend", r->backend.runner->name, "phase",

@@ -7,6 +7,7 @@
 #include "cli/backend.h"
 #include "cli/cmd.h"
 #include "cli/output.h"
+#include "cli/run_tree.h"
 #include "cli/secrets.h"
 #include "cli/workspace.h"
 #include "doc/json.h"
@@ -106,13 +107,9 @@ static json_t *state_tree(const struct asking *a, const struct run_state *state)
 {
 	json_t *steps = json_array();
 
-	for (int i = 0; i < state->steps_len; i++) {
-		const struct step_state *step = &state->steps[i];
-
+	for (int i = 0; i < state->steps_len; i++)
 		json_array_append_new(
-			steps, json_pack("{s:s, s:s, s:s*}", "name", state->names.items[i], "phase",
-				       step_phase_name(step->phase), "message", step->message));
-	}
+			steps, run_tree_step(state->names.items[i], &state->steps[i]));
 	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s*, s:o}", "run", a->run.name, "runID",
 		a->run_id, "backend", a->backend.runner->name, "phase",
 		run_phase_name(state->phase), "message", state->message, "url", state->url, "steps",
@@ -174,6 +171,15 @@ static int step_logs(struct asking *a, const struct cli_args *args, const char *
 	return a->op.result < 0 ? failed(a) : CLI_OK;
 }
 
+/* One that has printed nothing keeps nobody from the others. */
+static int has_none(struct asking *a, int code)
+{
+	if (code == CLI_OK || !str_eq(a->op.err.reason, "NoLogs"))
+		return code;
+	err_clear(&a->op.err);
+	return CLI_OK;
+}
+
 /* Every step's, each below its name. */
 static int all_logs(struct asking *a, const struct cli_args *args, int64_t tail)
 {
@@ -182,7 +188,7 @@ static int all_logs(struct asking *a, const struct cli_args *args, int64_t tail)
 
 	for (int i = 0; i < state.steps_len && code == CLI_OK; i++) {
 		fprintf(a->cli->out, "%s==> %s <==\n", i ? "\n" : "", state.names.items[i]);
-		code = step_logs(a, args, state.names.items[i], tail);
+		code = has_none(a, step_logs(a, args, state.names.items[i], tail));
 	}
 	run_state_clear(&state);
 	return code;
@@ -319,8 +325,11 @@ const struct cli_command cmd_logs = {
 	.name = "logs",
 	.summary = "print what the steps of a run have printed",
 	.usage = "RUN [STEP] [options]",
-	.description = "Prints what a step's last attempt has printed, or every step's below its "
-		       "name. Both streams of a container come in the order the engine has them.",
+	.description =
+		"Prints what a step's last attempt has printed, or every step's below its "
+		"name. Both streams of a container come in the order the engine has them. Of "
+		"SageMaker they are read from CloudWatch; of Kubeflow Pipelines and Vertex "
+		"AI the page and the command are printed that show them.",
 	.examples = logs_examples,
 	.options = logs_options,
 	.min_positional = 1,

@@ -22,7 +22,7 @@ class Server:
 
     def of(self, pipeline):
         """Executions of one pipeline, as the vendor's client sees them."""
-        env = {**self.keys["full"], "AWS_REGION": "eu-west-1"}
+        env = {**self.keys["admin"], "AWS_REGION": "eu-west-1"}
         done = self.cluster.exec("env", *(f"{k}={v}" for k, v in env.items()), PYTHON, "-c", LOOK,
                                  ENDPOINT)
         return [e for e in json.loads(done.stdout) if f"-{pipeline}-" in e["pipeline"]]
@@ -76,7 +76,7 @@ class Lab(Namespace):
 def lab(operator, server):
     found = Lab(operator)
     operator.kubectl("create", "namespace", found.name)
-    found.apply(found.secret(server.keys["full"]), {
+    found.apply(found.secret(server.keys["operator"]), {
         "apiVersion": "fondant.ai/v1alpha1", "kind": "FondantBackend",
         "metadata": {"name": "default"}, "spec": {"sagemaker": {
             "region": "eu-west-1", "roleArn": ROLE,
@@ -97,7 +97,7 @@ def test_a_run_is_started_and_followed(lab, server):
     native = lab.get("cm", status["frozenSpec"]["name"] + "-native")["data"]["sagemaker.json"]
     assert "2020-12-01" in native
     everything = json.dumps(run) + native + json.dumps(lab.get("events"))
-    assert not any(key in everything for key in server.keys["full"].values())
+    assert not any(key in everything for key in server.keys["operator"].values())
     # what hit is not in what is started
     again = lab.run_to(lab.linear("whole", {}, {"rows": 2}), not_run=run["metadata"]["name"])
     assert phases_of(again) == {"s1": "Cached", "s2": "Succeeded"}
@@ -122,10 +122,10 @@ def test_a_deleted_run_is_stopped(lab, server):
 
 
 def test_keys_that_are_refused_are_said_and_mended(lab, server):
-    lab.apply(lab.secret({**server.keys["full"], "AWS_SECRET_ACCESS_KEY": "wrong"}))
+    lab.apply(lab.secret({**server.keys["operator"], "AWS_SECRET_ACCESS_KEY": "wrong"}))
     said = lab.unready()
     assert "SignatureDoesNotMatch" in said["message"] and "wrong" not in said["message"]
-    lab.apply(lab.secret(server.keys["full"]))
+    lab.apply(lab.secret(server.keys["operator"]))
     lab.ready()
 
 

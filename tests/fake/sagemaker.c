@@ -235,6 +235,56 @@ static void of_execution(
 	}
 }
 
+/* --- logs --- */
+
+#define EVENTS 5 /* of a log, before its job is described */
+
+static void describe_job(struct fake_sagemaker *fake, struct reply *reply)
+{
+	fake->jobs_seen++;
+	reply->json = json_pack(
+		"{s:s}", "ProcessingJobStatus", fake->jobs_seen < 3 ? "InProgress" : "Completed");
+	if (fake->said)
+		json_object_set_new(reply->json, "ExitMessage", json_string(fake->said));
+}
+
+/* Of one machine; a job's name has the step's in it. */
+static void list_streams(const struct fake_sagemaker *fake, const json_t *body, struct reply *reply)
+{
+	auto_free char *name =
+		xasprintf("%salgo-1-1800000000", doc_str_or(body, "logStreamNamePrefix", ""));
+
+	if (fake->quiet && !fake->jobs_seen)
+		refuse(reply, "ResourceNotFoundException",
+			"The specified log group does not exist.");
+	else
+		reply->json = json_pack("{s:[{s:s}]}", "logStreams", "logStreamName", name);
+}
+
+/* The token is the number of events that were told. */
+static void read_stream(const struct fake_sagemaker *fake, const json_t *body, struct reply *reply)
+{
+	const char *token = doc_str(body, "nextToken");
+	int64_t all = EVENTS + fake->jobs_seen, at = 0, end;
+	json_t *events = json_array();
+	bool from_head = json_is_true(json_object_get(body, "startFromHead"));
+
+	if (token)
+		at = strtoll(token + 2, NULL, 10);
+	else if (!from_head)
+		at = all - doc_int_or(body, "limit", all);
+	at = at < 0 ? 0 : at;
+	end = at + 2 < all && from_head ? at + 2 : all;
+	if (fake->restless || (!token && from_head)) /* a page without anything */
+		end = at;
+	for (int64_t i = at; i < end; i++)
+		json_array_append_new(
+			events, json_pack("{s:o, s:i}", "message",
+					json_sprintf("line %d", (int)i + 1), "timestamp", 1));
+	reply->json = json_pack("{s:o, s:o}", "events", events, "nextForwardToken",
+		json_sprintf("f/%d", (int)end + fake->restless * fake->asked));
+}
+
 /* --- requests --- */
 
 static void operate(
@@ -260,9 +310,11 @@ static void operate(
 	} else if (str_eq(operation, "ListPipelineExecutions")) {
 		list_executions(fake, body, reply);
 	} else if (str_eq(operation, "DescribeProcessingJob")) {
-		reply->json = json_object();
-		if (fake->said)
-			json_object_set_new(reply->json, "ExitMessage", json_string(fake->said));
+		describe_job(fake, reply);
+	} else if (str_eq(operation, "DescribeLogStreams")) {
+		list_streams(fake, body, reply);
+	} else if (str_eq(operation, "GetLogEvents")) {
+		read_stream(fake, body, reply);
 	} else {
 		of_execution(fake, operation, body, reply);
 	}
@@ -277,9 +329,25 @@ static bool is_known(const struct fake_sagemaker *fake, const struct http_exchan
 	return given && str_starts_with(given, want);
 }
 
+/* The operation that a request names, of the service that it is signed for; NULL: neither. */
+static const char *operation_of(const struct http_exchange *ex)
+{
+	static const struct {
+		const char *target, *scope;
+	} services[] = {{"SageMaker.", "/sagemaker/aws4_request"},
+		{"Logs_20140328.", "/logs/aws4_request"}};
+	const char *target = http_header(ex, "x-amz-target");
+
+	for (size_t i = 0; target && i < array_size(services); i++) {
+		if (str_starts_with(target, services[i].target) &&
+			strstr(http_header(ex, "authorization"), services[i].scope))
+			return target + strlen(services[i].target);
+	}
+	return NULL;
+}
+
 static void act(struct fake_sagemaker *fake, struct http_exchange *ex, struct reply *reply)
 {
-	const char *target = http_header(ex, "x-amz-target");
 	auto_json *body = NULL;
 
 	if (!is_known(fake, ex)) {
@@ -288,12 +356,12 @@ static void act(struct fake_sagemaker *fake, struct http_exchange *ex, struct re
 	} else if (str_eq(ex->method, "PUT")) {
 		json_object_set_new(fake->objects, ex->path, json_string(buf_str(&ex->body)));
 		reply->json = json_object();
-	} else if (!target || !str_starts_with(target, "SageMaker.") ||
+	} else if (!operation_of(ex) ||
 		   !str_eq(http_header(ex, "content-type"), "application/x-amz-json-1.1") ||
 		   doc_json_parse(buf_str(&ex->body), ex->body.len, &body, NULL) < 0) {
 		refuse(reply, "UnknownOperationException", "");
 	} else {
-		operate(fake, target + strlen("SageMaker."), body, reply);
+		operate(fake, operation_of(ex), body, reply);
 	}
 }
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kit import ROOT, moto_server, probe_step, wait_until
-from sagemakerlab import IMAGE, LOOK, ROLE, SETUP
+from sagemakerlab import IMAGE, LOOK, PUT, ROLE, SETUP
 
 PROGRAM = os.environ.get("KUBECTL_FONDANT", str(ROOT / "build/kubectl-fondant"))
 PYTHON = ROOT / ".cache/s3-venv/bin/python"
@@ -22,7 +22,7 @@ class Server:
         self.url = url
         self.keys = keys
 
-    def env(self, user="full", **more):
+    def env(self, user="operator", **more):
         return {**{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
                 "AWS_ENDPOINT_URL": self.url, "AWS_REGION": "eu-west-1",
                 "AWS_EC2_METADATA_DISABLED": "true", **self.keys.get(user, {}), **more}
@@ -30,7 +30,7 @@ class Server:
     def executions(self):
         """Of every pipeline, as the vendor's client sees them."""
         done = subprocess.run([str(PYTHON), "-c", LOOK, self.url], capture_output=True, text=True,
-                              timeout=60, env=self.env())
+                              timeout=60, env=self.env("admin"))
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -83,7 +83,7 @@ class Lab:
     def argv(self, file, name):
         return [PROGRAM, "run", "-f", file, "--backend", "sagemaker", "--name", name]
 
-    def run(self, file, name, *more, code=0, user="full", **env):
+    def run(self, file, name, *more, code=0, user="operator", **env):
         done = subprocess.run([*self.argv(file, name), *more], capture_output=True, text=True,
                               env=self.server.env(user, **env), timeout=180)
         assert done.returncode == code, done.stdout + done.stderr
@@ -93,6 +93,11 @@ class Lab:
         return subprocess.run([PROGRAM, *argv, "--backend", "sagemaker",
                                "--filename", self.write("settings")], capture_output=True, text=True,
                               env=self.server.env(), timeout=60)
+
+    def printed(self, job, *lines):
+        done = subprocess.run([str(PYTHON), "-c", PUT, self.server.url, job, *lines], timeout=60,
+                              capture_output=True, text=True, env=self.server.env("admin"))
+        assert done.returncode == 0, done.stderr
 
     def of(self, pipeline):
         return [e for e in self.server.executions() if f"-{pipeline}-" in e["pipeline"]]
@@ -115,7 +120,7 @@ def test_a_run_to_its_end(lab):
     assert execution["parameters"] == [{"Name": "RoleArn", "Value": ROLE}]
     [load] = [s for s in execution["definition"]["Steps"] if s["Name"] == "load"]
     assert load["Arguments"]["ProcessingInputs"][0]["S3Input"]["S3Uri"].startswith("s3://lake/")
-    keys = lab.server.keys["full"].values()
+    keys = lab.server.keys["operator"].values()
     assert not any(key in done.stdout + done.stderr for key in keys)
     asked = lab.call("status", "whole-1", "-o", "json")
     assert asked.returncode == 0, asked.stderr
@@ -183,6 +188,41 @@ def test_cancel_by_name(lab):
     assert process.returncode == 1 and "Cancelled" in out
     nobody = lab.call("status", "nobody")
     assert nobody.returncode == 1 and "has no run nobody" in nobody.stderr
+
+
+def job_of(lab, run, step):
+    """As the status tells it."""
+    def named():
+        asked = lab.call("status", run, "-o", "json")
+        found = [s for s in json.loads(asked.stdout or "{}").get("steps", []) if s["name"] == step]
+        return found and found[0].get("external", {}).get("name")
+    return wait_until(named, 60, lambda: f"step {step} has no job")
+
+
+def test_logs(lab):
+    """CloudWatch's, which another command reads: all, the last, and to the end of the step."""
+    process = subprocess.Popen(lab.argv(lab.write("logged", "hang"), "logged-1"), text=True,
+                               stdout=subprocess.PIPE, env=lab.server.env())
+    job = job_of(lab, "logged-1", "load")
+    early = lab.call("logs", "logged-1", "load")
+    assert early.returncode == 1 and job in early.stderr, early.stderr
+    every = lab.call("logs", "logged-1")
+    assert every.returncode == 0 and every.stdout == "==> load <==\n" and job in every.stderr
+    lab.printed(job, "one", "two\twith a tab", "\u00fc")
+    assert lab.call("logs", "logged-1", "load").stdout == "one\ntwo\twith a tab\n\u00fc\n"
+    assert lab.call("logs", "logged-1", "load", "--tail", "1").stdout == "\u00fc\n"
+    unbegun = lab.call("logs", "logged-1", "write")
+    assert unbegun.returncode == 1 and "no processing job" in unbegun.stderr
+    reader = subprocess.Popen([PROGRAM, "logs", "logged-1", "load", "-f", "--backend", "sagemaker",
+                               "--filename", lab.write("settings")], text=True,
+                              stdout=subprocess.PIPE, env=lab.server.env())
+    assert [reader.stdout.readline() for _ in range(3)] == ["one\n", "two\twith a tab\n", "\u00fc\n"]
+    lab.printed(job, "later")
+    assert reader.stdout.readline() == "later\n"
+    assert lab.call("cancel", "logged-1").returncode == 0
+    out, _ = reader.communicate(timeout=120)
+    assert reader.returncode == 0 and out == ""
+    process.communicate(timeout=120)
 
 
 def test_credentials(lab):

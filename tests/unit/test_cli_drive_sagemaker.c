@@ -56,6 +56,7 @@ static void setup_with(void **state, const char *text)
 	f->d.credentials = json_pack("{s:{s:s, s:s}}", "auth.accessKey", "AWS_ACCESS_KEY_ID",
 		"AKIA1", "AWS_SECRET_ACCESS_KEY", "geheim");
 	setenv("AWS_ENDPOINT_URL_S3", f->fake.server.url, 1);
+	setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", f->fake.server.url, 1);
 	*state = f;
 }
 
@@ -517,6 +518,190 @@ static void by_its_name(void **state)
 	run_state_clear(&found);
 }
 
+/* --- logs --- */
+
+static void take_text(struct runner_logs *logs, const char *text, size_t len)
+{
+	buf_add(logs->arg, text, len);
+}
+
+/* What `logs` says of a step of the run that has ended; op->err is to be cleared where it fails. */
+static void read_logs(
+	struct fixture *f, struct runner_logs logs, struct runner_op *op, struct buf *ret_text)
+{
+	*op = (struct runner_op){.done = seen};
+	logs.data = take_text;
+	logs.arg = ret_text;
+	runner_sagemaker.logs(f->d.backend, &f->d.drive.run, &logs, op);
+	while (op->done)
+		turn(&f->d);
+}
+
+/* Lines first to last, each once. */
+static void assert_lines(const struct buf *text, int first, int last)
+{
+	auto_buf want = BUF_INIT;
+
+	for (int i = first; i <= last; i++)
+		buf_addf(&want, "line %d\n", i);
+	assert_string_equal(buf_str(text), buf_str(&want));
+}
+
+static void logs_of_a_step(void **state)
+{
+	static const struct {
+		struct runner_logs logs;
+		bool quiet;
+		int first, last;
+	} rows[] = {
+		{{.step = "load"}, false, 1, 5},
+		{{.step = "load", .tail_lines = 2}, false, 4, 5},
+		{{.step = "load", .tail_lines = 20000}, false, 1, 5},
+		/* three looks at the job, the last of which sees its end */
+		{{.step = "load", .follow = true}, false, 1, 8},
+		{{.step = "write", .follow = true, .tail_lines = 1}, false, 5, 8},
+		{{.step = "load", .follow = true}, true, 1, 8},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		auto_buf text = BUF_INIT;
+		struct runner_op op;
+		struct fixture *f;
+		void *one;
+
+		setup(&one);
+		f = one;
+		begin(&f->d);
+		to_the_end(&f->d);
+		f->fake.quiet = rows[i].quiet;
+		read_logs(f, rows[i].logs, &op, &text);
+		assert_int_equal(op.result, 0);
+		assert_lines(&text, rows[i].first, rows[i].last);
+		teardown(&one);
+	}
+}
+
+static void logs_that_are_not_there(void **state)
+{
+	struct fixture *f = *state;
+	auto_buf text = BUF_INIT;
+	struct runner_op op;
+
+	begin(&f->d);
+	to_the_end(&f->d);
+	f->fake.restless = true;
+	read_logs(f, (struct runner_logs){.step = "load"}, &op, &text);
+	assert_int_equal(op.result, 0);
+	f->fake.quiet = true;
+	read_logs(f, (struct runner_logs){.step = "load"}, &op, &text);
+	assert_string_equal(op.err.reason, "NoLogs");
+	assert_non_null(strstr(err_message(&op.err), "pipelines-abc-load-XyZ"));
+	err_clear(&op.err);
+	read_logs(f, (struct runner_logs){.step = "other"}, &op, &text);
+	assert_string_equal(op.err.reason, "NoLogs");
+	err_clear(&op.err);
+	f->d.drive.run.uid = "33333333-3333-4333-8333-333333333333";
+	read_logs(f, (struct runner_logs){.step = "load"}, &op, &text);
+	assert_string_equal(op.err.reason, "NoLogs");
+	err_clear(&op.err);
+	assert_int_equal(text.len, 0);
+}
+
+static void logs_that_one_may_not_read(void **state)
+{
+	struct fixture *f = *state;
+	auto_buf text = BUF_INIT;
+	struct runner_op op;
+
+	with_error(f, "GetLogEvents", "AccessDeniedException", -1);
+	to_the_end(&f->d);
+	read_logs(f, (struct runner_logs){.step = "load"}, &op, &text);
+	assert_string_equal(op.err.reason, "Forbidden");
+	err_clear(&op.err);
+}
+
+#define LOG_REQUESTS 16
+
+/* Each request of a log that is followed, in turn. */
+static void logs_of_a_bad_line(void **state)
+{
+	(void)state;
+	for (int at = 1; at <= LOG_REQUESTS; at++) {
+		auto_buf text = BUF_INIT;
+		struct runner_op op;
+		struct fixture *f;
+		void *one;
+
+		setup(&one);
+		f = one;
+		begin(&f->d);
+		to_the_end(&f->d);
+		f->fake.fault = at % 2 ? FAKE_LOSE_ANSWER : FAKE_LOSE_REQUEST;
+		f->fake.fault_at = f->fake.asked + at;
+		f->fake.quiet = true;
+		read_logs(f, (struct runner_logs){.step = "load", .follow = true}, &op, &text);
+		assert_int_equal(op.result, 0);
+		assert_lines(&text, 1, 5 + f->fake.jobs_seen);
+		teardown(&one);
+	}
+}
+
+static void odd_answers_of_logs(void **state)
+{
+	static const char *const answers[] = {"[]", "{}", "null", "{\"logStreams\": 3}",
+		"{\"logStreams\": [1, {\"logStreamName\": []}]}", "<html>",
+		"{\"events\": [1, {\"message\": 3}], \"nextForwardToken\": []}",
+		"{\"PipelineExecutionSteps\": [{\"StepName\": \"load\", \"Metadata\": 3}]}"};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(answers); i++) {
+		for (int at = 1; at <= LOG_REQUESTS; at++) {
+			auto_buf text = BUF_INIT;
+			struct runner_op op;
+			struct fixture *f;
+			void *one;
+
+			setup(&one);
+			f = one;
+			begin(&f->d);
+			to_the_end(&f->d);
+			f->fake.fault = FAKE_BODY;
+			f->fake.fault_at = f->fake.asked + at;
+			f->fake.hostile = answers[i];
+			read_logs(f, (struct runner_logs){.step = "load", .follow = true}, &op,
+				&text);
+			err_clear(&op.err);
+			teardown(&one);
+		}
+	}
+}
+
+static void logs_that_are_given_up(void **state)
+{
+	(void)state;
+	for (int at = 0; at < LOG_REQUESTS; at++) {
+		struct runner_logs logs = {.step = "load", .follow = true, .data = take_text};
+		struct runner_op op = {.done = seen};
+		auto_buf text = BUF_INIT;
+		struct fixture *f;
+		void *one;
+		int before;
+
+		setup(&one);
+		f = one;
+		begin(&f->d);
+		to_the_end(&f->d);
+		before = f->fake.asked;
+		logs.arg = &text;
+		runner_sagemaker.logs(f->d.backend, &f->d.drive.run, &logs, &op);
+		while (op.done && f->fake.asked < before + at)
+			turn(&f->d);
+		runner_sagemaker.op_cancel(f->d.backend, &op);
+		teardown(&one);
+	}
+}
+
 static void a_probe(void **state)
 {
 	struct fixture *f = *state;
@@ -657,6 +842,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(by_its_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_native_document, setup_native, teardown),
 		cmocka_unit_test(native_documents_that_are_none),
+		cmocka_unit_test(logs_of_a_step),
+		cmocka_unit_test_setup_teardown(logs_that_are_not_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(logs_that_one_may_not_read, setup, teardown),
+		cmocka_unit_test(logs_of_a_bad_line),
+		cmocka_unit_test(odd_answers_of_logs),
+		cmocka_unit_test(logs_that_are_given_up),
 		cmocka_unit_test_setup_teardown(a_probe, setup, teardown),
 	};
 
