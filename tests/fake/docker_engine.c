@@ -461,7 +461,7 @@ static void on_request(struct http_server *server, struct http_exchange *ex)
 	if (fault == FAKE_WELL || fault == FAKE_LOSE_ANSWER)
 		act(fake, ex, &reply);
 	if (fault == FAKE_BODY || fault == FAKE_STATUS)
-		http_reply(ex, fault == FAKE_BODY ? 200 : fake->status, "application/json",
+		http_reply(ex, fault == FAKE_BODY ? 200 : fake->hostile_status, "application/json",
 			fake->hostile, strlen(fake->hostile));
 	else if (fault != FAKE_WELL)
 		http_cut(ex);

@@ -23,7 +23,7 @@ struct fake_docker {
 	int fault_at;              /* the request, from 1, that has the fault; 0: none */
 	enum fake_fault fault;
 	const char *hostile;
-	int status; /* of FAKE_STATUS, with `hostile` */
+	int hostile_status; /* of FAKE_STATUS, with `hostile` */
 	const char
 		*build_error; /* the last instruction of a build fails with it; NULL: it is well */
 	size_t build_cut;     /* the answer of a build is cut after so many bytes; 0: it is not */

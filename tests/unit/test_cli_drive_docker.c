@@ -8,8 +8,6 @@
 
 #include "tests/fake/docker_engine.h"
 
-#define MAX_REQUESTS 200
-
 struct fixture {
 	struct drive_fixture d;
 	struct fake_docker fake;
@@ -97,6 +95,22 @@ static void assert_containers(const struct fixture *f, size_t count)
 	}
 }
 
+static void assert_once(const struct fixture *f)
+{
+	assert_containers(f, 2);
+}
+
+static void assert_no_more(const struct fixture *f)
+{
+	const json_t *container;
+	size_t i;
+
+	json_array_foreach (f->fake.containers, i, container)
+		assert_in_range(doc_int_or(container, "Starts", 0), 0, 1);
+}
+
+#include "test_cli_drive_faults.h"
+
 static void a_run(void **state)
 {
 	struct fixture *f = *state;
@@ -116,123 +130,39 @@ static void a_run(void **state)
 	assert_null(strstr(everything, "s3cret"));
 }
 
-static int requests_of_a_run(void)
-{
-	struct fixture *f;
-	void *state;
-	int asked;
-
-	setup(&state);
-	f = state;
-	begin(&f->d);
-	to_the_end(&f->d);
-	asked = f->fake.asked;
-	teardown(&state);
-	assert_in_range(asked, 10, MAX_REQUESTS);
-	return asked;
-}
-
-static void with_fault(enum fake_fault fault, const char *hostile, bool kill)
-{
-	int requests = requests_of_a_run();
-
-	for (int at = 1; at <= requests; at++) {
-		struct fixture *f;
-		void *state;
-
-		setup(&state);
-		f = state;
-		f->fake.fault = fault;
-		f->fake.fault_at = fault == FAKE_WELL ? 0 : at;
-		f->fake.hostile = hostile;
-		f->d.kill_at = kill ? at : 0;
-		begin(&f->d);
-		to_the_end(&f->d);
-		if (f->d.drive.phase != RUN_SUCCEEDED)
-			fail_msg("request %d: %s %s", at, run_phase_name(f->d.drive.phase),
-				f->d.drive.message ? f->d.drive.message
-						   : err_message(&f->d.drive.err));
-		assert_containers(f, 2);
-		teardown(&state);
-	}
-}
-
-static void lost_requests(void **state)
-{
-	(void)state;
-	with_fault(FAKE_LOSE_REQUEST, NULL, false);
-}
-
-static void lost_answers(void **state)
-{
-	(void)state;
-	with_fault(FAKE_LOSE_ANSWER, NULL, false);
-}
-
-static void killed_after_any_request(void **state)
-{
-	(void)state;
-	with_fault(FAKE_WELL, NULL, true);
-}
-
-static void killed_as_an_answer_is_lost(void **state)
-{
-	(void)state;
-	with_fault(FAKE_LOSE_ANSWER, NULL, true);
-}
-
 /* What is there already is an error 500 to it. */
-static void killed_after_any_request_on_podman(void **state)
+static void faults_on_podman(void **state)
 {
+	struct fault faults[] = {{.fault = FAKE_WELL, .kill = true}, {.fault = FAKE_LOSE_ANSWER}};
+
 	(void)state;
 	as_podman = true;
-	with_fault(FAKE_WELL, NULL, true);
-	with_fault(FAKE_LOSE_ANSWER, NULL, false);
+	for (size_t i = 0; i < array_size(faults); i++) {
+		void *fault = &faults[i];
+
+		a_run_with_a_fault(&fault);
+	}
 	as_podman = false;
 }
 
-/* A proxy's page, a cut or a huge answer, odd types: told, and tried again. */
-static void rubbish(void **state)
+static void a_huge_answer(void **state)
 {
 	static char huge[10 << 20];
+	struct fault fault = {.fault = FAKE_BODY, .hostile = huge};
+	void *given = &fault;
 
 	(void)state;
 	memset(huge, ' ', sizeof(huge) - 1);
-	with_fault(FAKE_BODY, huge, false);
-	with_fault(FAKE_BODY, "<html><body>down</body></html>", false);
-	with_fault(FAKE_BODY, "{\"Id\": ", false);
-	with_fault(FAKE_BODY, "", false);
+	a_run_with_a_fault(&given);
 }
 
-/* What has the form of an answer and is none must at least not end the program or start anything
- * twice. */
 static void odd_answers(void **state)
 {
 	static const char *const answers[] = {"[]", "{}", "null", "3",
 		"[{\"Id\": 1, \"State\": [], \"Labels\": 3}]", "{\"State\": 1, \"Id\": {}}"};
-	int requests = requests_of_a_run();
 
 	(void)state;
-	for (size_t i = 0; i < array_size(answers); i++) {
-		for (int at = 1; at <= requests; at++) {
-			struct fixture *f;
-			const json_t *container;
-			void *one;
-			size_t k;
-
-			setup(&one);
-			f = one;
-			f->fake.fault = FAKE_BODY;
-			f->fake.fault_at = at;
-			f->fake.hostile = answers[i];
-			begin(&f->d);
-			for (int64_t ms = 0; !f->d.ended && ms < LONGEST_MS; ms += 20)
-				turn(&f->d);
-			json_array_foreach (f->fake.containers, k, container)
-				assert_in_range(doc_int_or(container, "Starts", 0), 0, 1);
-			teardown(&one);
-		}
-	}
+	with_odd_answers(answers, array_size(answers));
 }
 
 /* --- ends --- */
@@ -527,12 +457,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_run, setup, teardown),
-		cmocka_unit_test(lost_requests),
-		cmocka_unit_test(lost_answers),
-		cmocka_unit_test(killed_after_any_request),
-		cmocka_unit_test(killed_after_any_request_on_podman),
-		cmocka_unit_test(killed_as_an_answer_is_lost),
-		cmocka_unit_test(rubbish),
+		FAULTS,
+		cmocka_unit_test(faults_on_podman),
+		cmocka_unit_test(a_huge_answer),
 		cmocka_unit_test(odd_answers),
 		cmocka_unit_test_setup_teardown(a_failure_and_its_retry, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_log_with_secrets_is_not_read, setup, teardown),

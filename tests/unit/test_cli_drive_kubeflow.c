@@ -7,8 +7,6 @@
 
 #include "tests/fake/kubeflow.h"
 
-#define MAX_REQUESTS 60
-
 struct fixture {
 	struct drive_fixture d;
 	struct fake_kubeflow fake;
@@ -78,11 +76,20 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_one_workflow(const struct fixture *f)
+static void assert_once(const struct fixture *f)
 {
 	assert_int_equal(json_object_size(f->fake.runs), 1);
 	assert_int_equal(doc_int_or(fake_kubeflow_run(&f->fake), "workflows", 0), 1);
 }
+
+static void assert_no_more(const struct fixture *f)
+{
+	assert_in_range(json_object_size(f->fake.runs), 0, 1);
+	if (fake_kubeflow_run(&f->fake))
+		assert_once(f);
+}
+
+#include "test_cli_drive_faults.h"
 
 static void a_run(void **state)
 {
@@ -92,7 +99,7 @@ static void a_run(void **state)
 	begin(&f->d);
 	to_the_end(&f->d);
 	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-	assert_one_workflow(f);
+	assert_once(f);
 	assert_step(&f->d, 0, STEP_SUCCEEDED);
 	assert_step(&f->d, 1, STEP_SUCCEEDED);
 	assert_int_equal(f->d.troubles, 0);
@@ -107,69 +114,6 @@ static void a_run(void **state)
 	assert_int_equal(f->d.drive.known[0].start_s, 1800000000);
 }
 
-static int requests_of_a_run(void)
-{
-	struct fixture *f;
-	void *state;
-	int asked;
-
-	setup(&state);
-	f = state;
-	begin(&f->d);
-	to_the_end(&f->d);
-	asked = f->fake.asked;
-	teardown(&state);
-	assert_in_range(asked, 8, MAX_REQUESTS);
-	return asked;
-}
-
-struct fault {
-	enum fake_fault fault;
-	const char *hostile;
-	int status;
-	bool kill;
-};
-
-static void with_fault(const struct fault *fault)
-{
-	int requests = requests_of_a_run();
-
-	for (int at = 1; at <= requests; at++) {
-		struct fixture *f;
-		void *state;
-
-		setup(&state);
-		f = state;
-		f->fake.fault = fault->fault;
-		f->fake.fault_at = fault->fault == FAKE_WELL ? 0 : at;
-		f->fake.hostile = fault->hostile;
-		f->fake.hostile_status = fault->status;
-		f->d.kill_at = fault->kill ? at : 0;
-		begin(&f->d);
-		to_the_end(&f->d);
-		if (f->d.drive.phase != RUN_SUCCEEDED)
-			fail_msg("request %d: %s %s", at, run_phase_name(f->d.drive.phase),
-				f->d.drive.message ? f->d.drive.message
-						   : err_message(&f->d.drive.err));
-		assert_one_workflow(f);
-		teardown(&state);
-	}
-}
-
-static void faults(void **state)
-{
-	with_fault(*state);
-}
-
-#define FAULT(title, ...)                                  \
-	{                                                  \
-		title, faults, NULL, NULL, &(struct fault) \
-		{                                          \
-			__VA_ARGS__                        \
-		}                                          \
-	}
-
-/* What has the form of an answer and is none: no end of the program, no second Workflow. */
 static void odd_answers(void **state)
 {
 	static const char *const answers[] = {"[]", "{}", "null", "3",
@@ -177,28 +121,9 @@ static void odd_answers(void **state)
 		"{\"state\": \"RUNNING\", \"run_details\": {\"task_details\": [1, "
 		"{\"display_name\": "
 		"[]}]}}"};
-	int requests = requests_of_a_run();
 
 	(void)state;
-	for (size_t i = 0; i < array_size(answers); i++) {
-		for (int at = 1; at <= requests; at++) {
-			struct fixture *f;
-			void *one;
-
-			setup(&one);
-			f = one;
-			f->fake.fault = FAKE_BODY;
-			f->fake.fault_at = at;
-			f->fake.hostile = answers[i];
-			begin(&f->d);
-			for (int64_t ms = 0; !f->d.ended && ms < 600000; ms += TURN_MS)
-				turn(&f->d);
-			assert_in_range(json_object_size(f->fake.runs), 0, 1);
-			if (fake_kubeflow_run(&f->fake))
-				assert_one_workflow(f);
-			teardown(&one);
-		}
-	}
+	with_odd_answers(answers, array_size(answers));
 }
 
 /* --- ends --- */
@@ -314,7 +239,7 @@ static void a_native_document(void **state)
 	begin(&f->d);
 	to_the_end(&f->d);
 	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-	assert_one_workflow(f);
+	assert_once(f);
 	assert_int_equal(f->d.drive.names.len, 2);
 	assert_step(&f->d, known_step(f, "fondant-first"), STEP_SUCCEEDED);
 	assert_step(&f->d, known_step(f, "second"), STEP_SUCCEEDED);
@@ -341,7 +266,7 @@ static void a_native_document_killed_anywhere(void **state)
 		begin(&f->d);
 		to_the_end(&f->d);
 		assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-		assert_one_workflow(f);
+		assert_once(f);
 		teardown(&one);
 	}
 }
@@ -423,15 +348,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_run, setup, teardown),
-		FAULT("lost requests", FAKE_LOSE_REQUEST, NULL, 0, false),
-		FAULT("lost answers", FAKE_LOSE_ANSWER, NULL, 0, false),
-		FAULT("killed after any request", FAKE_WELL, NULL, 0, true),
-		FAULT("a proxy's page", FAKE_BODY, "<html><body>down</body></html>", 0, false),
-		FAULT("cut JSON", FAKE_BODY, "{\"run_id\": ", 0, false),
-		FAULT("nothing", FAKE_BODY, "", 0, false),
-		FAULT("throttled", FAKE_STATUS, "{\"message\": \"slow down\"}", 429, false),
-		FAULT("unavailable", FAKE_STATUS, "upstream", 503, false),
-		FAULT("an error of its own", FAKE_STATUS, "{\"message\": \"oh\"}", 500, false),
+		FAULTS,
+		FAULT("throttled", .fault = FAKE_STATUS, .hostile = "{\"message\": \"slow down\"}",
+			.status = 429),
+		FAULT("an error of its own", .fault = FAKE_STATUS,
+			.hostile = "{\"message\": \"oh\"}", .status = 500),
 		cmocka_unit_test(odd_answers),
 		cmocka_unit_test_setup_teardown(a_step_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),

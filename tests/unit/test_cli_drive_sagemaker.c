@@ -8,7 +8,6 @@
 
 #include "tests/fake/sagemaker.h"
 
-#define MAX_REQUESTS 80
 #define IMAGE(name) "123456789012.dkr.ecr.eu-west-1.amazonaws.com/" name ":1"
 #define ROLE "arn:aws:iam::123456789012:role/pipeline"
 
@@ -83,12 +82,19 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_one_execution(const struct fixture *f)
+static void assert_once(const struct fixture *f)
 {
 	assert_int_equal(json_object_size(f->fake.executions), 1);
 	assert_int_equal(f->fake.starts, 1);
 	assert_int_equal(json_object_size(f->fake.pipelines), 1);
 }
+
+static void assert_no_more(const struct fixture *f)
+{
+	assert_in_range(json_object_size(f->fake.executions), 0, 1);
+}
+
+#include "test_cli_drive_faults.h"
 
 static void a_run(void **state)
 {
@@ -98,7 +104,7 @@ static void a_run(void **state)
 	begin(&f->d);
 	to_the_end(&f->d);
 	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-	assert_one_execution(f);
+	assert_once(f);
 	assert_step(&f->d, 0, STEP_SUCCEEDED);
 	assert_step(&f->d, 1, STEP_SUCCEEDED);
 	assert_int_equal(f->d.troubles, 0);
@@ -118,70 +124,11 @@ static void a_run(void **state)
 	assert_int_equal(json_object_size(f->fake.objects), 1);
 }
 
-static int requests_of_a_run(void)
+static void without_versions(struct fixture *f)
 {
-	struct fixture *f;
-	void *state;
-	int asked;
-
-	setup(&state);
-	f = state;
-	begin(&f->d);
-	to_the_end(&f->d);
-	asked = f->fake.asked;
-	teardown(&state);
-	assert_in_range(asked, 8, MAX_REQUESTS);
-	return asked;
+	f->fake.no_versions = true;
 }
 
-struct fault {
-	enum fake_fault fault;
-	const char *hostile;
-	int status;
-	bool kill, no_versions;
-};
-
-static void with_fault(const struct fault *fault)
-{
-	int requests = requests_of_a_run();
-
-	for (int at = 1; at <= requests; at++) {
-		struct fixture *f;
-		void *state;
-
-		setup(&state);
-		f = state;
-		f->fake.fault = fault->fault;
-		f->fake.fault_at = fault->fault == FAKE_WELL ? 0 : at;
-		f->fake.hostile = fault->hostile;
-		f->fake.hostile_status = fault->status;
-		f->fake.no_versions = fault->no_versions;
-		f->d.kill_at = fault->kill ? at : 0;
-		begin(&f->d);
-		to_the_end(&f->d);
-		if (f->d.drive.phase != RUN_SUCCEEDED)
-			fail_msg("request %d: %s %s", at, run_phase_name(f->d.drive.phase),
-				f->d.drive.message ? f->d.drive.message
-						   : err_message(&f->d.drive.err));
-		assert_one_execution(f);
-		teardown(&state);
-	}
-}
-
-static void faults(void **state)
-{
-	with_fault(*state);
-}
-
-#define FAULT(title, ...)                                  \
-	{                                                  \
-		title, faults, NULL, NULL, &(struct fault) \
-		{                                          \
-			__VA_ARGS__                        \
-		}                                          \
-	}
-
-/* What has the form of an answer and is none: no end of the program, no second execution. */
 static void odd_answers(void **state)
 {
 	static const char *const answers[] = {"[]", "{}", "null", "3",
@@ -190,26 +137,9 @@ static void odd_answers(void **state)
 		"\"NextToken\": []}",
 		"{\"PipelineExecutionStatus\": \"Executing\", \"PipelineExecutionSteps\": [1, "
 		"{\"StepName\": []}, {\"StepName\": \"load\", \"StartTime\": \"x\"}]}"};
-	int requests = requests_of_a_run();
 
 	(void)state;
-	for (size_t i = 0; i < array_size(answers); i++) {
-		for (int at = 1; at <= requests; at++) {
-			struct fixture *f;
-			void *one;
-
-			setup(&one);
-			f = one;
-			f->fake.fault = FAKE_BODY;
-			f->fake.fault_at = at;
-			f->fake.hostile = answers[i];
-			begin(&f->d);
-			for (int64_t ms = 0; !f->d.ended && ms < 600000; ms += TURN_MS)
-				turn(&f->d);
-			assert_in_range(json_object_size(f->fake.executions), 0, 1);
-			teardown(&one);
-		}
-	}
+	with_odd_answers(answers, array_size(answers));
 }
 
 /* --- the pipeline --- */
@@ -235,7 +165,7 @@ static void a_second_run_updates_the_pipeline(void **state)
 	begin(&f->d);
 	to_the_end(&f->d);
 	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-	assert_one_execution(f);
+	assert_once(f);
 	assert_int_equal(f->fake.created, 1);
 	assert_int_equal(f->fake.updated, 1);
 	body = json_object_get(fake_sagemaker_execution(&f->fake), "body");
@@ -255,7 +185,7 @@ static void a_pipeline_that_is_as_it_should_be_is_not_updated(void **state)
 	f->d.ended = false;
 	begin(&f->d);
 	to_the_end(&f->d);
-	assert_one_execution(f);
+	assert_once(f);
 	assert_int_equal(f->fake.updated, 0);
 }
 
@@ -426,7 +356,7 @@ static void throttled(void **state)
 		with_error(f, operations[i], "ThrottlingException", 7);
 		to_the_end(&f->d);
 		assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-		assert_one_execution(f);
+		assert_once(f);
 		teardown(&one);
 	}
 }
@@ -747,7 +677,7 @@ static void a_native_document(void **state)
 	begin(&f->d);
 	to_the_end(&f->d);
 	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-	assert_one_execution(f);
+	assert_once(f);
 	assert_int_equal(f->d.drive.names.len, 2);
 	assert_true(strvec_has(&f->d.drive.names, "First_one"));
 	body = doc_get(fake_sagemaker_execution(&f->fake), "body");
@@ -809,18 +739,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_run, setup, teardown),
-		FAULT("lost requests", FAKE_LOSE_REQUEST, NULL, 0, false, false),
-		FAULT("lost answers", FAKE_LOSE_ANSWER, NULL, 0, false, false),
-		FAULT("lost answers of an older service", FAKE_LOSE_ANSWER, NULL, 0, false, true),
-		FAULT("killed after any request", FAKE_WELL, NULL, 0, true, false),
-		FAULT("killed as an answer is lost", FAKE_LOSE_ANSWER, NULL, 0, true, false),
-		FAULT("a proxy's page", FAKE_BODY, "<html><body>down</body></html>", 0, false,
-			false),
-		FAULT("cut JSON", FAKE_BODY, "{\"PipelineArn\": ", 0, false, false),
-		FAULT("nothing", FAKE_BODY, "", 0, false, false),
-		FAULT("throttled at the front", FAKE_STATUS, "<Code>Throttling</Code>", 400, false,
-			false),
-		FAULT("unavailable", FAKE_STATUS, "upstream", 503, false, false),
+		FAULTS,
+		FAULT("lost answers of an older service", .fault = FAKE_LOSE_ANSWER,
+			.prepare = without_versions),
+		FAULT("throttled at the front", .fault = FAKE_STATUS,
+			.hostile = "<Code>Throttling</Code>", .status = 400),
 		cmocka_unit_test(odd_answers),
 		cmocka_unit_test_setup_teardown(a_second_run_updates_the_pipeline, setup, teardown),
 		cmocka_unit_test_setup_teardown(

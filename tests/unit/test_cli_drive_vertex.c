@@ -10,7 +10,6 @@
 #include "runners/google_auth.h"
 #include "tests/fake/vertex.h"
 
-#define MAX_REQUESTS 60
 #define KMS_KEY "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k"
 
 struct fixture {
@@ -85,11 +84,20 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_one_job(const struct fixture *f)
+static void assert_once(const struct fixture *f)
 {
 	assert_int_equal(json_object_size(f->fake.jobs), 1);
 	assert_int_equal(f->fake.created, 1);
 }
+
+static void assert_no_more(const struct fixture *f)
+{
+	assert_in_range(json_object_size(f->fake.jobs), 0, 1);
+	if (fake_vertex_job(&f->fake))
+		assert_once(f);
+}
+
+#include "test_cli_drive_faults.h"
 
 static void a_run(void **state)
 {
@@ -100,7 +108,7 @@ static void a_run(void **state)
 	begin(&f->d);
 	to_the_end(&f->d);
 	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-	assert_one_job(f);
+	assert_once(f);
 	assert_step(&f->d, 0, STEP_SUCCEEDED);
 	assert_step(&f->d, 1, STEP_SUCCEEDED);
 	assert_int_equal(f->d.troubles, 0);
@@ -120,69 +128,6 @@ static void a_run(void **state)
 	assert_int_equal(f->d.drive.known[0].start_s, 1800000000);
 }
 
-static int requests_of_a_run(void)
-{
-	struct fixture *f;
-	void *state;
-	int asked;
-
-	setup(&state);
-	f = state;
-	begin(&f->d);
-	to_the_end(&f->d);
-	asked = f->fake.asked;
-	teardown(&state);
-	assert_in_range(asked, 8, MAX_REQUESTS);
-	return asked;
-}
-
-struct fault {
-	enum fake_fault fault;
-	const char *hostile;
-	int status;
-	bool kill;
-};
-
-static void with_fault(const struct fault *fault)
-{
-	int requests = requests_of_a_run();
-
-	for (int at = 1; at <= requests; at++) {
-		struct fixture *f;
-		void *state;
-
-		setup(&state);
-		f = state;
-		f->fake.fault = fault->fault;
-		f->fake.fault_at = fault->fault == FAKE_WELL ? 0 : at;
-		f->fake.hostile = fault->hostile;
-		f->fake.hostile_status = fault->status;
-		f->d.kill_at = fault->kill ? at : 0;
-		begin(&f->d);
-		to_the_end(&f->d);
-		if (f->d.drive.phase != RUN_SUCCEEDED)
-			fail_msg("request %d: %s %s", at, run_phase_name(f->d.drive.phase),
-				f->d.drive.message ? f->d.drive.message
-						   : err_message(&f->d.drive.err));
-		assert_one_job(f);
-		teardown(&state);
-	}
-}
-
-static void faults(void **state)
-{
-	with_fault(*state);
-}
-
-#define FAULT(title, ...)                                  \
-	{                                                  \
-		title, faults, NULL, NULL, &(struct fault) \
-		{                                          \
-			__VA_ARGS__                        \
-		}                                          \
-	}
-
-/* What has the form of an answer and is none: no end of the program, no second job. */
 static void odd_answers(void **state)
 {
 	static const char *const answers[] = {"[]", "{}", "null", "3",
@@ -190,28 +135,9 @@ static void odd_answers(void **state)
 		"{\"state\": \"RUNNING\", \"run_details\": {\"task_details\": [1, "
 		"{\"display_name\": "
 		"[]}]}}"};
-	int requests = requests_of_a_run();
 
 	(void)state;
-	for (size_t i = 0; i < array_size(answers); i++) {
-		for (int at = 1; at <= requests; at++) {
-			struct fixture *f;
-			void *one;
-
-			setup(&one);
-			f = one;
-			f->fake.fault = FAKE_BODY;
-			f->fake.fault_at = at;
-			f->fake.hostile = answers[i];
-			begin(&f->d);
-			for (int64_t ms = 0; !f->d.ended && ms < 600000; ms += TURN_MS)
-				turn(&f->d);
-			assert_in_range(json_object_size(f->fake.jobs), 0, 1);
-			if (fake_vertex_job(&f->fake))
-				assert_one_job(f);
-			teardown(&one);
-		}
-	}
+	with_odd_answers(answers, array_size(answers));
 }
 
 /* --- ends --- */
@@ -372,7 +298,7 @@ static void a_quota_of_the_creation_is_waited_for(void **state)
 	assert_true(f->d.troubles > 0);
 	assert_string_equal(f->d.trouble,
 		"waits for quota: Quota exceeded for quota metric 'Pipeline jobs'. (HTTP 429)");
-	assert_one_job(f);
+	assert_once(f);
 }
 
 static void a_quota_that_is_used_up_is_told(void **state)
@@ -400,7 +326,7 @@ static void cancelled(void **state)
 	to_the_end(&f->d);
 	assert_int_equal(f->d.drive.phase, RUN_CANCELLED);
 	assert_step(&f->d, 0, STEP_CANCELLED);
-	assert_one_job(f);
+	assert_once(f);
 }
 
 static void deleted_by_somebody(void **state)
@@ -799,7 +725,7 @@ static void a_native_document(void **state)
 	begin(&f->d);
 	to_the_end(&f->d);
 	assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-	assert_one_job(f);
+	assert_once(f);
 	assert_int_equal(f->d.drive.names.len, 2);
 	assert_true(strvec_has(&f->d.drive.names, "second"));
 	assert_step(&f->d, 0, STEP_SUCCEEDED);
@@ -828,7 +754,7 @@ static void a_native_document_killed_anywhere(void **state)
 		begin(&f->d);
 		to_the_end(&f->d);
 		assert_int_equal(f->d.drive.phase, RUN_SUCCEEDED);
-		assert_one_job(f);
+		assert_once(f);
 		teardown(&one);
 	}
 }
@@ -870,17 +796,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_run, setup, teardown),
-		FAULT("lost requests", FAKE_LOSE_REQUEST, NULL, 0, false),
-		FAULT("lost answers", FAKE_LOSE_ANSWER, NULL, 0, false),
-		FAULT("killed after any request", FAKE_WELL, NULL, 0, true),
-		FAULT("killed as an answer is lost", FAKE_LOSE_ANSWER, NULL, 0, true),
-		FAULT("a proxy's page", FAKE_BODY, "<html><body>down</body></html>", 0, false),
-		FAULT("cut JSON", FAKE_BODY, "{\"name\": ", 0, false),
-		FAULT("nothing", FAKE_BODY, "", 0, false),
-		FAULT("throttled", FAKE_STATUS,
-			"{\"error\": {\"message\": \"slow\", \"status\": \"RESOURCE_EXHAUSTED\"}}",
-			429, false),
-		FAULT("unavailable", FAKE_STATUS, "upstream", 503, false),
+		FAULTS,
+		FAULT("throttled", .fault = FAKE_STATUS, .status = 429,
+			.hostile = "{\"error\": {\"message\": \"slow\", \"status\": "
+				   "\"RESOURCE_EXHAUSTED\"}}"),
 		cmocka_unit_test(odd_answers),
 		cmocka_unit_test_setup_teardown(a_step_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_quota_that_is_used_up_is_told, setup, teardown),

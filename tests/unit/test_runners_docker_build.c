@@ -220,7 +220,7 @@ static void refused(void **state)
 {
 	struct fixture *f = *state;
 
-	f->fake.status = 400;
+	f->fake.hostile_status = 400;
 	fault(f, FAKE_STATUS, "{\"message\": \"invalid reference format\"}");
 	run(f);
 	expect_err(f, ERR_USER, "BuildRefused", "invalid reference format (HTTP 400)");
@@ -230,7 +230,7 @@ static void not_now(void **state)
 {
 	struct fixture *f = *state;
 
-	f->fake.status = 503;
+	f->fake.hostile_status = 503;
 	fault(f, FAKE_STATUS, "<html>");
 	run(f);
 	expect_err(f, ERR_TRANSIENT, "BuildRefused", "it does not say why (HTTP 503)");
