@@ -1,5 +1,6 @@
 """Fixtures: an API server alone (`cp_kubectl`), and a cluster with a node on which the operator is
-installed by Helm (`operator`). Both are made once a session and gone afterwards."""
+installed by Helm (`operator`). Both are made once a session and gone afterwards. `popen` is for the
+processes of one test."""
 import os
 import signal
 import subprocess
@@ -16,6 +17,21 @@ def pytest_configure():
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, end)
+
+
+@pytest.fixture
+def popen():
+    """subprocess.Popen, for processes that end with the test, however that ends."""
+    started = []
+
+    def start(*args, **settings):
+        started.append(subprocess.Popen(*args, **settings))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -161,12 +161,12 @@ def test_a_failed_attempt_is_retried_in_a_folder_of_its_own(lab):
     assert (lab.data / "lab" / f"{result['runID']}-a2" / "a" / "manifest.json").exists()
 
 
-def test_an_image_that_is_not_there_fails_the_step(lab):
+def test_an_image_that_is_not_there_fails_the_step(lab, popen):
     steps = [probe_step("a", produces=["a"])]
     steps[0]["component"]["spec"]["image"] = "127.0.0.1:1/none/such:1"
     file = lab.write(steps)
-    done = subprocess.Popen(lab.argv("run", "-f", file, "--backend", "docker"),
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = popen(lab.argv("run", "-f", file, "--backend", "docker"),
+                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     # no registry answers: that may pass, so it is told and tried again
     line = done.stderr.readline()
     assert "127.0.0.1:1/none/such:1" in line and "trying again" in line
@@ -175,11 +175,11 @@ def test_an_image_that_is_not_there_fails_the_step(lab):
     assert done.returncode == 130 and "Cancelled" in out
 
 
-def test_ctrl_c_stops_what_runs(lab):
+def test_ctrl_c_stops_what_runs(lab, popen):
     file = lab.write([probe_step("a", produces=["a"], arguments={"sleep": 600}),
                       probe_step("b", consumes=["a"])])
-    done = subprocess.Popen(lab.argv("run", "-f", file, "--backend", "docker", "--name", "stop"),
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = popen(lab.argv("run", "-f", file, "--backend", "docker", "--name", "stop"),
+                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: [c for c in lab.docker.containers("stop") if c["State"]["Running"]], 60,
                lambda: "nothing runs")
     done.send_signal(signal.SIGINT)
@@ -189,14 +189,14 @@ def test_ctrl_c_stops_what_runs(lab):
     assert not [c for c in lab.docker.containers("stop") if c["State"]["Running"]]
 
 
-def test_a_killed_command_is_taken_up_again(lab):
+def test_a_killed_command_is_taken_up_again(lab, popen):
     """Twenty times: no attempt has a second container, and the run comes to its end."""
     file = lab.write([probe_step("a", produces=["a"], arguments={"sleep": 1}),
                       probe_step("b", consumes=["a"], arguments={"sleep": 1}),
                       probe_step("c", consumes=["a"], arguments={"sleep": 1})])
     argv = lab.argv("run", "-f", file, "--backend", "docker", "--name", "killed")
     for i in range(20):
-        victim = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        victim = popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(1 + i % 3):  # dies after so many lines: at another place each time
             victim.stdout.readline()
         victim.kill()
@@ -247,11 +247,11 @@ def test_a_secret_argument_is_seen_by_the_step_alone(lab):
     assert "FONDANT_SECRET_0" in everything
 
 
-def test_a_run_is_found_by_its_name(lab):
+def test_a_run_is_found_by_its_name(lab, popen):
     file = lab.write([probe_step("a", produces=["a"], arguments={"print": "hello from a"}),
                       probe_step("b", consumes=["a"], arguments={"sleep": 600, "print": "b waits"})])
-    victim = subprocess.Popen(lab.argv("run", "-f", file, "--backend", "docker", "--name", "found"),
-                              stdout=subprocess.DEVNULL)
+    victim = popen(lab.argv("run", "-f", file, "--backend", "docker", "--name", "found"),
+                   stdout=subprocess.DEVNULL)
     wait_until(lambda: [c for c in of_step(lab, "found", "b") if c["State"]["Running"]], 60,
                lambda: "b does not run")
     victim.kill()
@@ -260,7 +260,7 @@ def test_a_run_is_found_by_its_name(lab):
     assert phases(json.loads(status.stdout)) == {"a": "Succeeded", "b": "Running"}
     assert "hello from a" in lab.call("logs", "found", "a").stdout
     assert "==> a <==\nhello from a" in lab.call("logs", "found").stdout
-    follow = subprocess.Popen(lab.argv("logs", "found", "b", "-f"), stdout=subprocess.PIPE, text=True)
+    follow = popen(lab.argv("logs", "found", "b", "-f"), stdout=subprocess.PIPE, text=True)
     assert follow.stdout.readline() == "b waits\n"
     assert lab.call("cancel", "found").returncode == 0
     assert follow.wait(timeout=60) == 0
@@ -308,11 +308,11 @@ def test_docker_compose_runs_the_document(lab):
     assert down.returncode == 0, down.stderr
 
 
-def test_the_engine_restarts_during_a_run(lab):
+def test_the_engine_restarts_during_a_run(lab, popen):
     """dockerd dies and comes back, and ends what ran meanwhile: that attempt is counted."""
     file = lab.write([probe_step("a", produces=["a"], arguments={"sleep": 600})])
-    done = subprocess.Popen(lab.argv("run", "-f", file, "--backend", "docker", "--name", "restart"),
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = popen(lab.argv("run", "-f", file, "--backend", "docker", "--name", "restart"),
+                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: [c for c in lab.docker.containers("restart") if c["State"]["Running"]], 60,
                lambda: "nothing runs")
     lab.docker.kill()
@@ -322,11 +322,11 @@ def test_the_engine_restarts_during_a_run(lab):
     assert done.returncode == 1 and "Failed" in out
 
 
-def test_an_engine_that_is_not_there(lab, tmp_path):
+def test_an_engine_that_is_not_there(lab, tmp_path, popen):
     file = lab.write([probe_step("a", produces=["a"])])
-    done = subprocess.Popen([PROGRAM, "run", "-f", file, "--backend", "docker", "--host",
-                             f"unix://{tmp_path}/none.sock"], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+    done = popen([PROGRAM, "run", "-f", file, "--backend", "docker", "--host",
+                  f"unix://{tmp_path}/none.sock"], stdout=subprocess.PIPE,
+                 stderr=subprocess.PIPE, text=True)
     assert "trying again" in done.stderr.readline()
     done.send_signal(signal.SIGINT)
     done.stderr.readline()
@@ -465,11 +465,11 @@ def test_a_document_by_hand_fails(lab, shell):
     assert result["message"] == 'step "last" failed: exit code 4'
 
 
-def test_a_killed_command_takes_a_document_up_again(lab, shell):
+def test_a_killed_command_takes_a_document_up_again(lab, shell, popen):
     file = by_hand(lab, shell)
     argv = lab.argv("run", "-f", file, "--backend", "docker", "--name", "again")
     for i in range(6):
-        victim = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        victim = popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(1 + i % 3):
             victim.stdout.readline()
         victim.kill()

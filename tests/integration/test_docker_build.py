@@ -236,9 +236,9 @@ def test_a_private_image_of_from_is_pulled(lab, private, monkeypatch):
     assert PASSWORD not in done.stdout + json.dumps(lab.docker.containers("private"))
 
 
-def test_ctrl_c_ends_a_build(lab):
+def test_ctrl_c_ends_a_build(lab, popen):
     lab.probe(dockerfile=f"FROM {BASE}\nRUN sleep 600\n")
-    done = subprocess.Popen(lab.argv("probe"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = popen(lab.argv("probe"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while "RUN sleep" not in done.stdout.readline():
         assert done.poll() is None, done.stderr.read()
     wait_until(lambda: lab.docker.docker("ps", "-q").stdout, 60, lambda: "the builder runs nothing")
@@ -250,12 +250,12 @@ def test_ctrl_c_ends_a_build(lab):
     assert not lab.docker.containers()
 
 
-def test_memory_does_not_grow_with_the_context(lab):
+def test_memory_does_not_grow_with_the_context(lab, popen):
     """A gigabyte, all of which the engine has when it begins."""
     folder = lab.probe(dockerfile=f"FROM {BASE}\nCOPY large /\nRUN test $(stat -c %s /large) = 1073741824; sleep 600\n")
     with (folder / "large").open("wb") as file:
         file.truncate(1 << 30)
-    done = subprocess.Popen(lab.argv("probe"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = popen(lab.argv("probe"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while "RUN test" not in done.stdout.readline():
         assert done.poll() is None, done.stderr.read()
     status = Path(f"/proc/{done.pid}/status").read_text()

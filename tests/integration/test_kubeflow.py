@@ -137,20 +137,20 @@ def test_a_failure(lab):
     assert steps["write"]["phase"] == "Skipped"
 
 
-def test_ctrl_c_terminates_it(lab):
-    process = subprocess.Popen(lab.argv(lab.write("hang"), "stop"), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env=lab.env)
+def test_ctrl_c_terminates_it(lab, popen):
+    process = popen(lab.argv(lab.write("hang"), "stop"), stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, text=True, env=lab.env)
     wait_until(lambda: any(name.startswith("stop-") for name in lab.runs()), 60, lambda: "not there")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "run stop: Cancelled" in out, out + err
 
 
-def test_a_killed_command_finds_its_run_again(lab):
+def test_a_killed_command_finds_its_run_again(lab, popen):
     file = lab.write()
     for _ in range(5):
-        process = subprocess.Popen(lab.argv(file, "killed"), stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, env=lab.env)
+        process = popen(lab.argv(file, "killed"), stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL, env=lab.env)
         process.stdout.readline()
         process.kill()
         process.wait()
@@ -159,9 +159,9 @@ def test_a_killed_command_finds_its_run_again(lab):
     assert lab.of("killed")["workflows"] == 1
 
 
-def test_cancel_by_name(lab):
-    process = subprocess.Popen(lab.argv(lab.write("hang"), "other"), stdout=subprocess.PIPE,
-                               text=True, env=lab.env)
+def test_cancel_by_name(lab, popen):
+    process = popen(lab.argv(lab.write("hang"), "other"), stdout=subprocess.PIPE,
+                    text=True, env=lab.env)
     wait_until(lambda: any(n.startswith("other-") for n in lab.runs()), 60, lambda: "not there")
     assert lab.call("cancel", "other").returncode == 0
     out, _ = process.communicate(timeout=60)

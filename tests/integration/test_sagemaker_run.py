@@ -128,14 +128,14 @@ def test_a_run_to_its_end(lab):
     assert status["phase"] == "Succeeded" and len(status["steps"]) == 2
 
 
-def test_each_run_has_its_own_document(lab):
+def test_each_run_has_its_own_document(lab, popen):
     """The pipeline's second run updates it; two commands at once have one execution each."""
     lab.run(lab.write("twice", "one"), "twice-1")
     files = [lab.write("twice", "two"), lab.write("twice", "three")]
     (lab.folder / "two.yaml").write_text((lab.folder / "twice.yaml").read_text().replace("three", "two"))
     files[0] = str(lab.folder / "two.yaml")
-    processes = [subprocess.Popen(lab.argv(file, f"twice-{i}"), stdout=subprocess.PIPE, text=True,
-                                  stderr=subprocess.STDOUT, env=lab.server.env())
+    processes = [popen(lab.argv(file, f"twice-{i}"), stdout=subprocess.PIPE, text=True,
+                       stderr=subprocess.STDOUT, env=lab.server.env())
                  for i, file in enumerate(files, 2)]
     for process in processes:
         out, _ = process.communicate(timeout=180)
@@ -155,9 +155,9 @@ def test_a_failure(lab):
     assert steps["write"]["phase"] == "Skipped"
 
 
-def test_ctrl_c_stops_it(lab):
-    process = subprocess.Popen(lab.argv(lab.write("stop", "hang"), "stop-1"), text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=lab.server.env())
+def test_ctrl_c_stops_it(lab, popen):
+    process = popen(lab.argv(lab.write("stop", "hang"), "stop-1"), text=True,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=lab.server.env())
     wait_until(lambda: lab.of("stop"), 60, lambda: "it does not start")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
@@ -165,11 +165,11 @@ def test_ctrl_c_stops_it(lab):
     assert [e["status"] for e in lab.of("stop")] == ["Stopped"]
 
 
-def test_a_killed_command_finds_its_run_again(lab):
+def test_a_killed_command_finds_its_run_again(lab, popen):
     file = lab.write("killed")
     for _ in range(5):
-        process = subprocess.Popen(lab.argv(file, "killed-1"), stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, env=lab.server.env())
+        process = popen(lab.argv(file, "killed-1"), stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL, env=lab.server.env())
         process.stdout.readline()
         process.kill()
         process.wait()
@@ -178,9 +178,9 @@ def test_a_killed_command_finds_its_run_again(lab):
     assert len(lab.of("killed")) == 1
 
 
-def test_cancel_by_name(lab):
-    process = subprocess.Popen(lab.argv(lab.write("other", "hang"), "other-1"),
-                               stdout=subprocess.PIPE, text=True, env=lab.server.env())
+def test_cancel_by_name(lab, popen):
+    process = popen(lab.argv(lab.write("other", "hang"), "other-1"),
+                    stdout=subprocess.PIPE, text=True, env=lab.server.env())
     wait_until(lambda: lab.of("other"), 60, lambda: "it does not start")
     cancelled = lab.call("cancel", "other-1")
     assert cancelled.returncode == 0, cancelled.stderr
@@ -199,10 +199,10 @@ def job_of(lab, run, step):
     return wait_until(named, 60, lambda: f"step {step} has no job")
 
 
-def test_logs(lab):
+def test_logs(lab, popen):
     """CloudWatch's, which another command reads: all, the last, and to the end of the step."""
-    process = subprocess.Popen(lab.argv(lab.write("logged", "hang"), "logged-1"), text=True,
-                               stdout=subprocess.PIPE, env=lab.server.env())
+    process = popen(lab.argv(lab.write("logged", "hang"), "logged-1"), text=True,
+                    stdout=subprocess.PIPE, env=lab.server.env())
     job = job_of(lab, "logged-1", "load")
     early = lab.call("logs", "logged-1", "load")
     assert early.returncode == 1 and job in early.stderr, early.stderr
@@ -213,9 +213,9 @@ def test_logs(lab):
     assert lab.call("logs", "logged-1", "load", "--tail", "1").stdout == "\u00fc\n"
     unbegun = lab.call("logs", "logged-1", "write")
     assert unbegun.returncode == 1 and "no processing job" in unbegun.stderr
-    reader = subprocess.Popen([PROGRAM, "logs", "logged-1", "load", "-f", "--backend", "sagemaker",
-                               "--filename", lab.write("settings")], text=True,
-                              stdout=subprocess.PIPE, env=lab.server.env())
+    reader = popen([PROGRAM, "logs", "logged-1", "load", "-f", "--backend", "sagemaker",
+                    "--filename", lab.write("settings")], text=True,
+                   stdout=subprocess.PIPE, env=lab.server.env())
     assert [reader.stdout.readline() for _ in range(3)] == ["one\n", "two\twith a tab\n", "\u00fc\n"]
     lab.printed(job, "later")
     assert reader.stdout.readline() == "later\n"

@@ -158,20 +158,20 @@ def test_where_logs_are(lab):
     assert missing.returncode == 1 and "no such run" in missing.stderr
 
 
-def test_ctrl_c_cancels_it(lab):
-    process = subprocess.Popen(lab.write("hang").argv("stop"), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+def test_ctrl_c_cancels_it(lab, popen):
+    process = popen(lab.write("hang").argv("stop"), stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, text=True)
     wait_until(lambda: lab.of("stop"), 60, lambda: "not there")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "run stop: Cancelled" in out, out + err
 
 
-def test_a_killed_command_finds_its_run_again(lab):
+def test_a_killed_command_finds_its_run_again(lab, popen):
     lab.write()
     for _ in range(5):
-        process = subprocess.Popen(lab.argv("killed"), stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL)
+        process = popen(lab.argv("killed"), stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL)
         process.stdout.readline()
         process.kill()
         process.wait()
