@@ -230,6 +230,14 @@ static void fail_call(struct work *work, const char *what)
 	finish(work);
 }
 
+/* err is moved. */
+static void fail_with(struct work *work, struct err *err)
+{
+	work->op->result = -1;
+	err_move(&work->op->err, err);
+	finish(work);
+}
+
 static struct work *work_of(struct sagemaker_call *call)
 {
 	return container_of(call, struct work, call);
@@ -412,6 +420,13 @@ static void list_steps(struct work *work, const char *next)
 	ask(work, "ListPipelineExecutionSteps", body, steps_listed);
 }
 
+static void list_all_steps(struct work *work)
+{
+	work->steps = json_array();
+	work->pages = 0;
+	list_steps(work, NULL);
+}
+
 static void is_absent(struct work *work)
 {
 	map_del(&work->sagemaker->arns, work->id);
@@ -429,9 +444,7 @@ static void execution_seen(struct sagemaker_call *call)
 		fail_call(work, "describe the execution");
 	} else {
 		work->execution = json_incref(call->api.answer);
-		work->steps = json_array();
-		work->pages = 0;
-		list_steps(work, NULL);
+		list_all_steps(work);
 	}
 }
 
@@ -665,9 +678,7 @@ static void keys_there(struct aws_wait *wait)
 	struct work *work = container_of(wait, struct work, keys);
 
 	if (wait->err.class != ERR_NONE) {
-		work->op->result = -1;
-		err_move(&work->op->err, &wait->err);
-		finish(work);
+		fail_with(work, &wait->err);
 	} else if (sagemaker_server_s3(&work->sagemaker->server, &work->s3, &work->op->err) < 0) {
 		work->op->result = -1;
 		finish(work);
@@ -783,28 +794,21 @@ static void logs_read(struct sagemaker_logs *reading)
 {
 	struct work *work = container_of(reading, struct work, reading);
 
-	if (reading->err.class != ERR_NONE) {
-		work->op->result = -1;
-		err_move(&work->op->err, &reading->err);
-	}
-	finish(work);
-}
-
-static void have_no_logs(struct work *work, const char *why)
-{
-	work->op->result = err_set(&work->op->err, ERR_USER, "NoLogs", "%s", why);
-	finish(work);
+	if (reading->err.class != ERR_NONE)
+		fail_with(work, &reading->err);
+	else
+		finish(work);
 }
 
 static void read_logs(struct work *work)
 {
 	auto_free char *job = sagemaker_step_job(work->steps, work->logs->step);
-	auto_free char *why = NULL;
 
 	if (!job) {
-		why = xasprintf("step %s of run %s has no processing job", work->logs->step,
+		work->op->result = err_set(&work->op->err, ERR_USER, "NoLogs",
+			"step %s of run %s has no processing job", work->logs->step,
 			work->run->name);
-		have_no_logs(work, why);
+		finish(work);
 		return;
 	}
 	work->reading = (struct sagemaker_logs){
@@ -814,13 +818,12 @@ static void read_logs(struct work *work)
 
 static void find_step(struct work *work)
 {
-	if (!work->arn) {
-		have_no_logs(work, TITLE " has no such run");
+	if (work->arn) {
+		list_all_steps(work);
 		return;
 	}
-	work->steps = json_array();
-	work->pages = 0;
-	list_steps(work, NULL);
+	work->op->result = err_set(&work->op->err, ERR_USER, "NoLogs", TITLE " has no such run");
+	finish(work);
 }
 
 static void sagemaker_read_logs(

@@ -31,6 +31,12 @@ static void send(struct sagemaker_logs *reading, const char *operation, json_t *
 	sagemaker_send_logs(reading->server, &reading->call, operation, body, done);
 }
 
+/* There may be more of it later. */
+static bool goes_on(const struct sagemaker_logs *reading)
+{
+	return reading->logs->follow && !reading->ended;
+}
+
 /* --- what is there is told --- */
 
 static void pause_over(struct loop_timer *timer)
@@ -69,7 +75,7 @@ static void is_over(struct sagemaker_logs *reading)
 /* Of the streams that there are. */
 static void all_is_told(struct sagemaker_logs *reading)
 {
-	if (reading->logs->follow && !reading->ended)
+	if (goes_on(reading))
 		sagemaker_send(reading->server, &reading->call, "DescribeProcessingJob",
 			json_pack("{s:s}", "ProcessingJobName", reading->job), job_seen);
 	else
@@ -80,9 +86,7 @@ static void all_is_told(struct sagemaker_logs *reading)
 
 static void stream_is_told(struct sagemaker_logs *reading)
 {
-	bool follow = reading->logs->follow && !reading->ended;
-
-	if (!follow && reading->stream + 1 < json_array_size(reading->streams)) {
+	if (!goes_on(reading) && reading->stream + 1 < json_array_size(reading->streams)) {
 		reading->stream++;
 		free(take_ptr(reading->token));
 		read_page(reading);

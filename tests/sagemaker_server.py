@@ -110,9 +110,9 @@ models.FakePipelineExecution.pipeline_execution_status = property(
 
 # --- operations ------------------------------------------------------------------------------------
 
-def judge(service, operation, request):
+def judge(model, operation, request):
     """By botocore's validator, and by the maxima and patterns that it leaves out."""
-    shape = SESSION.get_service_model(service).operation_model(operation).input_shape
+    shape = model.operation_model(operation).input_shape
     report = ParamValidator().validate(request, shape)
     wrong = [report.generate_report()] if report.has_errors() else list(
         limits(shape, request, operation))
@@ -196,7 +196,7 @@ def snake(name):
     return "".join("_" + c.lower() if c.isupper() else c for c in name)[1:]
 
 
-def install(service, response, operation, act):
+def install(model, response, operation, act):
     proceed = getattr(response, snake(operation), None)
 
     def respond(self):
@@ -204,15 +204,15 @@ def install(service, response, operation, act):
         CALLS[operation] += 1
         if CALLS[operation] <= int(os.environ.get("THROTTLE", "0")):
             raise Refused("ThrottlingException", "Rate exceeded")
-        judge(service, operation, request)
+        judge(model, operation, request)
         return act(self, request, proceed)
     setattr(response, snake(operation), respond)
 
 
 for name, action in OPERATIONS.items():
-    install("sagemaker", Response, name, action)
+    install(SESSION.get_service_model("sagemaker"), Response, name, action)
 for name in ("DescribeLogStreams", "GetLogEvents"):
-    install("logs", LogsResponse, name, as_it_is)
+    install(SESSION.get_service_model("logs"), LogsResponse, name, as_it_is)
 
 if __name__ == "__main__":
     main(sys.argv[1:])

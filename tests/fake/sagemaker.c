@@ -348,6 +348,7 @@ static const char *operation_of(const struct http_exchange *ex)
 
 static void act(struct fake_sagemaker *fake, struct http_exchange *ex, struct reply *reply)
 {
+	const char *operation = operation_of(ex);
 	auto_json *body = NULL;
 
 	if (!is_known(fake, ex)) {
@@ -356,12 +357,12 @@ static void act(struct fake_sagemaker *fake, struct http_exchange *ex, struct re
 	} else if (str_eq(ex->method, "PUT")) {
 		json_object_set_new(fake->objects, ex->path, json_string(buf_str(&ex->body)));
 		reply->json = json_object();
-	} else if (!operation_of(ex) ||
+	} else if (!operation ||
 		   !str_eq(http_header(ex, "content-type"), "application/x-amz-json-1.1") ||
 		   doc_json_parse(buf_str(&ex->body), ex->body.len, &body, NULL) < 0) {
 		refuse(reply, "UnknownOperationException", "");
 	} else {
-		operate(fake, operation_of(ex), body, reply);
+		operate(fake, operation, body, reply);
 	}
 }
 
