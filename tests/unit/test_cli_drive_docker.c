@@ -109,6 +109,8 @@ static void assert_no_more(const struct fixture *f)
 		assert_in_range(doc_int_or(container, "Starts", 0), 0, 1);
 }
 
+#define MIN_REQUESTS 10
+#define MAX_REQUESTS 200
 #include "test_cli_drive_faults.h"
 
 static void a_run(void **state)

@@ -1,7 +1,8 @@
 /*
  * A run on a fake backend with one fault, at each of its requests in turn. Included by a test that
  * has defined `struct fixture`, with a drive_fixture `d` and a `fake` that has asked, fault,
- * fault_at, hostile and hostile_status; setup and teardown; and
+ * fault_at, hostile and hostile_status; setup and teardown; MIN_REQUESTS and MAX_REQUESTS, of a
+ * run; and
  *
  *   static void assert_once(const struct fixture *f);    the run is there, and once
  *   static void assert_no_more(const struct fixture *f); once or not at all
@@ -11,22 +12,25 @@
 
 #include "tests/fake/fault.h"
 
-#define REQUESTS_MAX 200 /* of a run */
-#define ODD_MS 600000    /* a run after an odd answer is looked at for so long */
+/* One that went well; for teardown. */
+static struct fixture *run_that_ended(void **ret_state)
+{
+	struct fixture *f;
+
+	setup(ret_state);
+	f = *ret_state;
+	begin(&f->d);
+	to_the_end(&f->d);
+	return f;
+}
 
 static int requests_of_a_run(void)
 {
-	struct fixture *f;
 	void *state;
-	int asked;
+	int asked = run_that_ended(&state)->fake.asked;
 
-	setup(&state);
-	f = state;
-	begin(&f->d);
-	to_the_end(&f->d);
-	asked = f->fake.asked;
 	teardown(&state);
-	assert_in_range(asked, 8, REQUESTS_MAX);
+	assert_in_range(asked, MIN_REQUESTS, MAX_REQUESTS);
 	return asked;
 }
 
@@ -105,7 +109,7 @@ static void with_odd_answers(const char *const *answers, size_t answers_len)
 			f->fake.fault_at = at;
 			f->fake.hostile = answers[i];
 			begin(&f->d);
-			for (int64_t ms = 0; !f->d.ended && ms < ODD_MS; ms += TURN_MS)
+			for (int64_t ms = 0; !f->d.ended && ms < LONGEST_MS; ms += TURN_MS)
 				turn(&f->d);
 			assert_no_more(f);
 			teardown(&one);

@@ -176,4 +176,26 @@ static void drive_fixture_clear(struct drive_fixture *f)
 	free(f->trouble);
 }
 
+static void take_text(struct runner_logs *logs, const char *text, size_t len)
+{
+	buf_add(logs->arg, text, len);
+}
+
+static void logs_read(struct runner_op *op)
+{
+	op->done = NULL;
+}
+
+/* What `logs` says of a step of the run; op->err is to be cleared where it fails. */
+__attribute__((unused)) static void read_logs(struct drive_fixture *f, struct runner_logs logs,
+	struct runner_op *op, struct buf *ret_text)
+{
+	*op = (struct runner_op){.done = logs_read};
+	logs.data = take_text;
+	logs.arg = ret_text;
+	f->runner->logs(f->backend, &f->drive.run, &logs, op);
+	while (op->done)
+		turn(f);
+}
+
 #endif

@@ -89,6 +89,8 @@ static void assert_no_more(const struct fixture *f)
 		assert_once(f);
 }
 
+#define MIN_REQUESTS 8
+#define MAX_REQUESTS 60
 #include "test_cli_drive_faults.h"
 
 static void a_run(void **state)

@@ -94,6 +94,8 @@ static void assert_no_more(const struct fixture *f)
 	assert_in_range(json_object_size(f->fake.executions), 0, 1);
 }
 
+#define MIN_REQUESTS 8
+#define MAX_REQUESTS 80
 #include "test_cli_drive_faults.h"
 
 static void a_run(void **state)
@@ -450,23 +452,6 @@ static void by_its_name(void **state)
 
 /* --- logs --- */
 
-static void take_text(struct runner_logs *logs, const char *text, size_t len)
-{
-	buf_add(logs->arg, text, len);
-}
-
-/* What `logs` says of a step of the run that has ended; op->err is to be cleared where it fails. */
-static void read_logs(
-	struct fixture *f, struct runner_logs logs, struct runner_op *op, struct buf *ret_text)
-{
-	*op = (struct runner_op){.done = seen};
-	logs.data = take_text;
-	logs.arg = ret_text;
-	runner_sagemaker.logs(f->d.backend, &f->d.drive.run, &logs, op);
-	while (op->done)
-		turn(&f->d);
-}
-
 /* Lines first to last, each once. */
 static void assert_lines(const struct buf *text, int first, int last)
 {
@@ -497,15 +482,11 @@ static void logs_of_a_step(void **state)
 	for (size_t i = 0; i < array_size(rows); i++) {
 		auto_buf text = BUF_INIT;
 		struct runner_op op;
-		struct fixture *f;
 		void *one;
+		struct fixture *f = run_that_ended(&one);
 
-		setup(&one);
-		f = one;
-		begin(&f->d);
-		to_the_end(&f->d);
 		f->fake.quiet = rows[i].quiet;
-		read_logs(f, rows[i].logs, &op, &text);
+		read_logs(&f->d, rows[i].logs, &op, &text);
 		assert_int_equal(op.result, 0);
 		assert_lines(&text, rows[i].first, rows[i].last);
 		teardown(&one);
@@ -521,18 +502,18 @@ static void logs_that_are_not_there(void **state)
 	begin(&f->d);
 	to_the_end(&f->d);
 	f->fake.restless = true;
-	read_logs(f, (struct runner_logs){.step = "load"}, &op, &text);
+	read_logs(&f->d, (struct runner_logs){.step = "load"}, &op, &text);
 	assert_int_equal(op.result, 0);
 	f->fake.quiet = true;
-	read_logs(f, (struct runner_logs){.step = "load"}, &op, &text);
+	read_logs(&f->d, (struct runner_logs){.step = "load"}, &op, &text);
 	assert_string_equal(op.err.reason, "NoLogs");
 	assert_non_null(strstr(err_message(&op.err), "pipelines-abc-load-XyZ"));
 	err_clear(&op.err);
-	read_logs(f, (struct runner_logs){.step = "other"}, &op, &text);
+	read_logs(&f->d, (struct runner_logs){.step = "other"}, &op, &text);
 	assert_string_equal(op.err.reason, "NoLogs");
 	err_clear(&op.err);
 	f->d.drive.run.uid = "33333333-3333-4333-8333-333333333333";
-	read_logs(f, (struct runner_logs){.step = "load"}, &op, &text);
+	read_logs(&f->d, (struct runner_logs){.step = "load"}, &op, &text);
 	assert_string_equal(op.err.reason, "NoLogs");
 	err_clear(&op.err);
 	assert_int_equal(text.len, 0);
@@ -546,7 +527,7 @@ static void logs_that_one_may_not_read(void **state)
 
 	with_error(f, "GetLogEvents", "AccessDeniedException", -1);
 	to_the_end(&f->d);
-	read_logs(f, (struct runner_logs){.step = "load"}, &op, &text);
+	read_logs(&f->d, (struct runner_logs){.step = "load"}, &op, &text);
 	assert_string_equal(op.err.reason, "Forbidden");
 	err_clear(&op.err);
 }
@@ -560,17 +541,13 @@ static void logs_of_a_bad_line(void **state)
 	for (int at = 1; at <= LOG_REQUESTS; at++) {
 		auto_buf text = BUF_INIT;
 		struct runner_op op;
-		struct fixture *f;
 		void *one;
+		struct fixture *f = run_that_ended(&one);
 
-		setup(&one);
-		f = one;
-		begin(&f->d);
-		to_the_end(&f->d);
 		f->fake.fault = at % 2 ? FAKE_LOSE_ANSWER : FAKE_LOSE_REQUEST;
 		f->fake.fault_at = f->fake.asked + at;
 		f->fake.quiet = true;
-		read_logs(f, (struct runner_logs){.step = "load", .follow = true}, &op, &text);
+		read_logs(&f->d, (struct runner_logs){.step = "load", .follow = true}, &op, &text);
 		assert_int_equal(op.result, 0);
 		assert_lines(&text, 1, 5 + f->fake.jobs_seen);
 		teardown(&one);
@@ -589,17 +566,13 @@ static void odd_answers_of_logs(void **state)
 		for (int at = 1; at <= LOG_REQUESTS; at++) {
 			auto_buf text = BUF_INIT;
 			struct runner_op op;
-			struct fixture *f;
 			void *one;
+			struct fixture *f = run_that_ended(&one);
 
-			setup(&one);
-			f = one;
-			begin(&f->d);
-			to_the_end(&f->d);
 			f->fake.fault = FAKE_BODY;
 			f->fake.fault_at = f->fake.asked + at;
 			f->fake.hostile = answers[i];
-			read_logs(f, (struct runner_logs){.step = "load", .follow = true}, &op,
+			read_logs(&f->d, (struct runner_logs){.step = "load", .follow = true}, &op,
 				&text);
 			err_clear(&op.err);
 			teardown(&one);
@@ -614,15 +587,10 @@ static void logs_that_are_given_up(void **state)
 		struct runner_logs logs = {.step = "load", .follow = true, .data = take_text};
 		struct runner_op op = {.done = seen};
 		auto_buf text = BUF_INIT;
-		struct fixture *f;
 		void *one;
-		int before;
+		struct fixture *f = run_that_ended(&one);
+		int before = f->fake.asked;
 
-		setup(&one);
-		f = one;
-		begin(&f->d);
-		to_the_end(&f->d);
-		before = f->fake.asked;
 		logs.arg = &text;
 		runner_sagemaker.logs(f->d.backend, &f->d.drive.run, &logs, &op);
 		while (op.done && f->fake.asked < before + at)

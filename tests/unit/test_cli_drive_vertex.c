@@ -97,6 +97,8 @@ static void assert_no_more(const struct fixture *f)
 		assert_once(f);
 }
 
+#define MIN_REQUESTS 8
+#define MAX_REQUESTS 60
 #include "test_cli_drive_faults.h"
 
 static void a_run(void **state)
@@ -592,26 +594,12 @@ static void a_key_that_is_none(void **state)
 
 /* --- logs --- */
 
-static void take_text(struct runner_logs *logs, const char *text, size_t len)
-{
-	buf_add(logs->arg, text, len);
-}
-
-static void done(struct runner_op *op)
-{
-	op->done = NULL;
-}
-
-static void assert_logs(struct fixture *f, struct runner_logs *logs, const char *command)
+static void assert_logs(struct fixture *f, struct runner_logs logs, const char *command)
 {
 	auto_buf text = BUF_INIT;
-	struct runner_op op = {.done = done};
+	struct runner_op op;
 
-	logs->data = take_text;
-	logs->arg = &text;
-	runner_vertex.logs(f->d.backend, &f->d.drive.run, logs, &op);
-	while (op.done)
-		turn(&f->d);
+	read_logs(&f->d, logs, &op, &text);
 	assert_int_equal(op.result, 0);
 	assert_non_null(strstr(buf_str(&text), "https://console.cloud.google.com/vertex-ai/"));
 	if (!strstr(buf_str(&text), command))
@@ -626,13 +614,13 @@ static void how_logs_are_read(void **state)
 
 	begin(&f->d);
 	to_the_end(&f->d);
-	assert_logs(f, &(struct runner_logs){.step = "load"},
+	assert_logs(f, (struct runner_logs){.step = "load"},
 		"\ngcloud logging read " JOB_LOGS " --order asc --format "
 		"'value(jsonPayload.message, textPayload)'\n");
-	assert_logs(f, &(struct runner_logs){.step = "write", .tail_lines = 7}, "| tail -n 7\n");
-	assert_logs(f, &(struct runner_logs){.step = "load", .follow = true},
+	assert_logs(f, (struct runner_logs){.step = "write", .tail_lines = 7}, "| tail -n 7\n");
+	assert_logs(f, (struct runner_logs){.step = "load", .follow = true},
 		"\ngcloud beta logging tail " JOB_LOGS " --format");
-	assert_logs(f, &(struct runner_logs){.step = "other"},
+	assert_logs(f, (struct runner_logs){.step = "other"},
 		"aiplatform.googleapis.com/PipelineJob\" AND "
 		"resource.labels.pipeline_job_id=\"run-");
 }
@@ -640,15 +628,13 @@ static void how_logs_are_read(void **state)
 static void logs_of_no_run(void **state)
 {
 	struct fixture *f = *state;
-	struct runner_logs logs = {.step = "load", .data = take_text};
-	struct runner_op op = {.done = done};
+	auto_buf text = BUF_INIT;
+	struct runner_op op;
 
 	begin(&f->d);
 	to_the_end(&f->d);
 	json_object_clear(f->fake.jobs);
-	runner_vertex.logs(f->d.backend, &f->d.drive.run, &logs, &op);
-	while (op.done)
-		turn(&f->d);
+	read_logs(&f->d, (struct runner_logs){.step = "load"}, &op, &text);
 	assert_string_equal(op.err.reason, "NoLogs");
 	err_clear(&op.err);
 }
